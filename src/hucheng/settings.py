@@ -1,0 +1,159 @@
+"""All settings of a node: one frozen object, read once, with the place each value came from in errors.
+
+A value is looked for, in this order: the command line, the environment (``HUCHENG_PORT=8650``), the file
+``hucheng.toml`` in the node's home, the default below.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from hucheng.errors import SettingsError
+
+DEFAULT_HOME = Path("home")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a node is told from outside. Ports of 0 are chosen free at start and written to ``run/node.json``."""
+
+    home: Path = DEFAULT_HOME
+    """Folder that holds everything of this node."""
+    host: str = "127.0.0.1"
+    """Address the site listens on."""
+    port: int = 8640
+    """Port of the site."""
+    mqtt_port: int = 0
+    """Port of the broker's MQTT listener."""
+    nats_port: int = 0
+    """Port of the broker's own protocol."""
+    monitor_port: int = 0
+    """Port of the broker's monitoring pages (loopback only)."""
+    residents: int = 20_000
+    """Size of the synthetic city, where one is made."""
+    demo: bool = True
+    """A demo city with demo identities; False takes identities from OpenID Connect only."""
+    seed: int = 20260101
+    """Seed of the synthetic city."""
+    intakes: int = 1
+    """Number of partitions of homes, each with its own intake process; fixed when the home is made (1 to 4)."""
+    sync: Literal["always", "interval"] = "interval"
+    """Broker: one fsync a message, or every ``sync_interval_s``."""
+    sync_interval_s: float = 120.0
+    """Seconds between the broker's fsyncs where ``sync`` is ``interval``: what a power loss may cost."""
+    stream_max_gb: float = 8.0
+    """Room for readings in the stream; when it is full, nothing is acknowledged."""
+    ledger_url: str = ""
+    """SQLAlchemy address of the ledger; empty: SQLite in the home."""
+    journal_url: str = ""
+    """SQLAlchemy address of the journal; empty: SQLite in the home."""
+    timezone: str = "Asia/Shanghai"
+    """Time zone of the city, for rosters and screens."""
+    language: str = "zh"
+    """Language of the screens when a person has not chosen one."""
+    oidc_issuer: str = ""
+    """OpenID Connect issuer (production)."""
+    oidc_client_id: str = ""
+    """OpenID Connect client."""
+    oidc_client_secret: str = field(default="", repr=False)
+    """OpenID Connect client's secret; better given in the environment."""
+    public_url: str = ""
+    """Address under which people reach the site; empty: http://host:port."""
+    max_body_mb: float = 8.0
+    """Largest body of a request and of a message."""
+    notice_urls: str = ""
+    """Apprise addresses for notices to the duty desk, separated by spaces; the roster may name its own."""
+    feed: bool = True
+    """Simulated home devices send readings (demo city only)."""
+
+    @property
+    def ledger(self) -> str:
+        """Address of the ledger in force."""
+        return self.ledger_url or f"sqlite:///{self.home / 'ledger.db'}"
+
+    @property
+    def journal(self) -> str:
+        """Address of the journal in force."""
+        return self.journal_url or f"sqlite:///{self.home / 'journal.db'}"
+
+    @property
+    def socket(self) -> Path:
+        """The steward's local socket."""
+        return self.home / "run" / "steward.sock"
+
+    @property
+    def site(self) -> str:
+        """Address of the site."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @classmethod
+    def load(cls, home: Path | str | None = None, **given: Any) -> Settings:
+        """Read the settings of a home; ``given`` (from the command line) wins where it is not None.
+
+        Raises SettingsError naming the setting, where it was found, and what it may be.
+        """
+        base = Path(home or os.environ.get("HUCHENG_HOME") or DEFAULT_HOME).expanduser().resolve()
+        known = {f.name: f for f in fields(cls)}
+        values: dict[str, tuple[Any, str]] = {}
+        path = base / "hucheng.toml"
+        if path.exists():
+            try:
+                text = tomllib.loads(path.read_text(encoding="utf-8"))
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise SettingsError(f"cannot read it: {error}", where=str(path), mend="mend the TOML") from error
+            values |= {name: (value, str(path)) for name, value in text.items()}
+        for name in known:
+            if (raw := os.environ.get(f"HUCHENG_{name.upper()}")) is not None and name != "home":
+                values[name] = (raw, f"environment HUCHENG_{name.upper()}")
+        values |= {name: (value, "command line") for name, value in given.items() if value is not None}
+        for name, (_, place) in values.items():
+            if name not in known:
+                raise SettingsError(
+                    f"unknown setting {name!r}", where=place, mend="known: " + ", ".join(sorted(known))
+                )
+        typed = {name: _typed(name, known[name].default, value, place) for name, (value, place) in values.items()}
+        settings = cls(**{**typed, "home": base})
+        settings._check()
+        return settings
+
+    def _check(self) -> None:
+        limits: dict[str, tuple[float, float]] = {
+            "port": (0, 65535),
+            "residents": (0, 100_000_000),
+            "intakes": (1, 4),
+            "stream_max_gb": (0.01, 100_000),
+            "max_body_mb": (0.01, 64),
+        }
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise SettingsError(f"{name} = {value}", mend=f"choose between {low:g} and {high:g}")
+        if self.sync not in ("always", "interval"):
+            raise SettingsError(f"sync = {self.sync!r}", mend="choose 'always' or 'interval'")
+        if self.language not in ("zh", "en"):
+            raise SettingsError(f"language = {self.language!r}", mend="choose 'zh' or 'en'")
+
+
+def _typed(name: str, default: Any, value: Any, place: str) -> Any:
+    """The value in the type of its default; text from the environment is read as such."""
+    if isinstance(default, Path):
+        return Path(value)
+    if isinstance(default, bool):
+        if isinstance(value, bool):
+            return value
+        if str(value).lower() in ("1", "true", "yes", "on"):
+            return True
+        if str(value).lower() in ("0", "false", "no", "off"):
+            return False
+    elif isinstance(default, (int, float)) and not isinstance(value, bool):
+        try:
+            return type(default)(value)
+        except (TypeError, ValueError):
+            pass
+    elif isinstance(default, str) and isinstance(value, str):
+        return value
+    raise SettingsError(f"{name} = {value!r} is not a {type(default).__name__}", where=place, mend=f"e.g. {default!r}")

@@ -1,0 +1,30 @@
+"""What all tests share: where the real data lies, and a clock that stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def shared_data() -> Callable[[str], Path]:
+    """Path of a real data file by its name below the shared data; skips where it is absent."""
+
+    def find(name: str) -> Path:
+        path = SHARED / name
+        if not path.exists():
+            pytest.skip(f"real data not present: {name} (see the data notes; tests with real data run where it is)")
+        return path
+
+    return find
+
+
+@pytest.fixture
+def noon() -> datetime:
+    """A fixed instant: 2026-03-01 12:00 in Shanghai."""
+    return datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
