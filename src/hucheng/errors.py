@@ -1,24 +1,24 @@
 """Every error of Hucheng, in one tree.
 
-    HuchengError                 what happened · where · how to mend it
-    ├── SettingsError            a setting is missing, unknown or out of range
-    ├── ContractError            a data contract does not say what it must
-    ├── UnknownDataset           nobody published a contract under this name
-    ├── IdentityError            an identity number is malformed or already taken
-    ├── KeyMissing               a key was destroyed or never made: the field stays closed
-    ├── LedgerError              the ledger cannot take or give a row
-    ├── StreamError              the broker is not there or is not set up as it must be
-    ├── LakeError                a table cannot be read or written
-    │   └── Fenced               another writer owns this partition now
-    ├── Refused                  the gate says no; names the policy and what would be needed
-    ├── JournalBroken            the journal was changed; names the first bad entry
-    ├── RuleError                a rule pack cannot be loaded or applied
-    ├── ProcessError             a process model holds what is not allowed
-    ├── CaseError                a deed does not fit the state of the case
-    ├── NotFound                 there is no such thing, or not for you
-    ├── BadRequest               the input cannot be understood
-    ├── TooLarge                 the input is over a stated limit
-    └── Unavailable              a part of the node does not answer: try again
+HuchengError                 what happened · where · how to mend it
+├── SettingsError            a setting is missing, unknown or out of range
+├── ContractError            a data contract does not say what it must
+├── UnknownDataset           nobody published a contract under this name
+├── IdentityError            an identity number is malformed or already taken
+├── KeyMissing               a key was destroyed or never made: the field stays closed
+├── LedgerError              the ledger cannot take or give a row
+├── StreamError              the broker is not there or is not set up as it must be
+├── LakeError                a table cannot be read or written
+│   └── Fenced               another writer owns this partition now
+├── Refused                  the gate says no; names the policy and what would be needed
+├── JournalBroken            the journal was changed; names the first bad entry
+├── RuleError                a rule pack cannot be loaded or applied
+├── ProcessError             a process model holds what is not allowed
+├── CaseError                a deed does not fit the state of the case
+├── NotFound                 there is no such thing, or not for you
+├── BadRequest               the input cannot be understood
+├── TooLarge                 the input is over a stated limit
+└── Unavailable              a part of the node does not answer: try again
 """
 
 from __future__ import annotations

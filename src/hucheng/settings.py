@@ -6,13 +6,14 @@ A value is looked for, in this order: the command line, the environment (``HUCHE
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from hucheng.errors import SettingsError
+from hucheng.errors import SettingsError, Unavailable
 
 DEFAULT_HOME = Path("home")
 
@@ -112,13 +113,37 @@ class Settings:
         values |= {name: (value, "command line") for name, value in given.items() if value is not None}
         for name, (_, place) in values.items():
             if name not in known:
-                raise SettingsError(
-                    f"unknown setting {name!r}", where=place, mend="known: " + ", ".join(sorted(known))
-                )
+                raise SettingsError(f"unknown setting {name!r}", where=place, mend="known: " + ", ".join(sorted(known)))
         typed = {name: _typed(name, known[name].default, value, place) for name, (value, place) in values.items()}
         settings = cls(**{**typed, "home": base})
         settings._check()
         return settings
+
+    @classmethod
+    def running(cls, home: Path | str | None = None) -> Settings:
+        """The settings of the node that runs in this home, with the ports it took.
+
+        Raises Unavailable where no node has been started there.
+        """
+        base = cls.load(home).home
+        path = running_file(base)
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise Unavailable(
+                "no node is running here", where=str(base), mend="start it with `hucheng up`, or name another --home"
+            ) from error
+        secret = os.environ.get("HUCHENG_OIDC_CLIENT_SECRET", "")
+        return cls(**{**values, "home": base, "oidc_client_secret": secret})
+
+    def write_running(self) -> None:
+        """Write the settings in force for the other processes of this node; the secret stays in the environment."""
+        values = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items() if k != "oidc_client_secret"}
+        path = running_file(self.home)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(values, indent=1), encoding="utf-8")
+        fresh.replace(path)
 
     def _check(self) -> None:
         limits: dict[str, tuple[float, float]] = {
@@ -157,3 +182,8 @@ def _typed(name: str, default: Any, value: Any, place: str) -> Any:
     elif isinstance(default, str) and isinstance(value, str):
         return value
     raise SettingsError(f"{name} = {value!r} is not a {type(default).__name__}", where=place, mend=f"e.g. {default!r}")
+
+
+def running_file(home: Path) -> Path:
+    """Where a running node wrote the settings in force (ports included)."""
+    return home / "run" / "node.json"
