@@ -1,8 +1,9 @@
 """The kinds of protection a city gives, one app each; and the one door by which an app comes in.
 
-An app is a declaration, `App`, found under the entry-point group ``hucheng.apps``. The built-in ones come in by the
-same door as a package from outside. Its folder holds ``contracts/*.yaml``, ``policies.cedar``, ``rules/*.yaml`` and
-``processes/*.bpmn``. What it declares is a *request*: the gate opens nothing until the data bureau has accepted it.
+An app is a declaration, `App`, found under the entry-point group ``hucheng.apps``. The built-in ones come in by
+the same door as a package from outside. Its folder holds ``contracts/*.yaml``, ``policies.cedar``,
+``rules/*.yaml`` and ``processes/*.bpmn``. What it declares is a *request*: the gate opens nothing until the data
+bureau has accepted it.
 
 May touch: `hucheng.gate`, `hucheng.rules`, `hucheng.decisions`, `hucheng.cases`, `hucheng.portals`.
 Never: `hucheng.base`, another app, a clock, a file outside its own folder.
@@ -31,21 +32,19 @@ ROW = ("resident_id", "device_id", "observed_at")
 """Columns every table of facts begins with; all others are facts, but for those that end in ``AT``."""
 
 AT = "__at"
-"""A column ``<fact>__at`` (timestamp, UTC) says when that fact was observed, where it is not ``observed_at``."""
+"""A column ``<fact>__at`` (timestamp, UTC) says when that fact was observed, where not at ``observed_at``."""
 
 
 class Facts(Protocol):
     """Readings in, facts out."""
 
-    def __call__(
-        self, batch: pa.Table, state: Any, registers: Mapping[str, pa.Table], now: datetime
-    ) -> pa.Table:
-        """Update ``state`` from the batch (schema READINGS, permitted fields) and give the rows to decide on."""
+    def __call__(self, batch: pa.Table, state: Any, registers: Mapping[str, pa.Table], now: datetime) -> pa.Table:
+        """Update ``state`` from the batch (READINGS, permitted fields) and give the rows to decide on."""
         ...
 
 
 class Tick(Protocol):
-    """Time in, facts out."""
+    """Time in, facts out. ``now`` is aware, in the time zone of the city."""
 
     def __call__(self, state: Any, registers: Mapping[str, pa.Table], now: datetime) -> pa.Table:
         """Give the rows that time alone makes due; the same row again gives the same finding id."""
@@ -57,9 +56,9 @@ class Detector:
     """One thing that is looked for in one dataset: facts by a pure function, the verdict by a published pack.
 
     Rows of ``facts`` and ``tick`` whose ``outcome`` in ``pack`` is TRUE become findings with the id
-    ``finding_id(rule, device_id, observed_at)``; whoever runs the detector publishes each id once. At start the last
-    values of every device go through ``facts`` once with the result thrown away: the state is rebuilt, nothing
-    is alarmed twice.
+    ``finding_id(rule, device_id, observed_at)``; whoever runs the detector publishes each id once, and calls
+    ``tick`` only when it is not behind the stream. At start the last values of every device go through ``facts``
+    once with the result thrown away: the state is rebuilt, nothing is alarmed twice.
     """
 
     name: str
@@ -97,7 +96,7 @@ class Panel:
     template: str
     """Template in the app's ``templates`` folder."""
     load: Callable[..., Awaitable[dict[str, Any]]]
-    """``load(services, principal, view)`` gives the values for the template, read through the gate for this case."""
+    """``load(services, principal, view)`` gives the template's values, read through the gate for this case."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ class App:
     commands: Callable[..., Any] | None = None
     """Called by the command line; gives a group of commands under the app's name."""
     erasers: tuple[Callable[..., Any], ...] = ()
-    """Called with a resident_id when that person's data is to go, for what the app keeps outside registers and lake."""
+    """Called with a resident_id whose data is to go, for what the app keeps outside registers and lake."""
     feeds: tuple[str, ...] = ()
     """Datasets that simulated devices feed in a demo city."""
     health: Callable[..., Mapping[str, Any]] | None = None
@@ -181,9 +180,7 @@ def _check(app: App, others: list[App], where: str) -> None:
             )
     for kind in app.processes:
         if not app.process(kind).exists():
-            raise HuchengError(
-                f"process of {kind} is missing", where=where, mend=f"add {app.process(kind).name}"
-            )
+            raise HuchengError(f"process of {kind} is missing", where=where, mend=f"add {app.process(kind).name}")
     for what in ("rule", "name"):
         taken = {getattr(d, what): other.name for other in others for d in other.detectors}
         for detector in app.detectors:
