@@ -1,0 +1,71 @@
+// Help from a paired device or link. The press is kept in this browser with its own time and identity until the city has
+// it, however long the line is down; the plain form does the same where scripts do not run.
+import { speak } from "./aloud.js";
+import { keep, waiting, forget, send } from "./help-queue.js";
+
+const root = document.getElementById("help");
+const words = JSON.parse(document.getElementById("help-words").textContent);
+const token = root.dataset.token;
+const form = document.getElementById("help-form");
+const said = document.getElementById("help-said");
+let last = "";
+
+function say(state, text, aloud = true) {
+  root.dataset.state = state;
+  if (text === last) return;
+  last = text;
+  said.textContent = text;
+  if (aloud && state !== "idle") speak(text);
+}
+
+async function flush() {
+  const presses = await waiting(token);
+  for (const press of presses) {
+    const sent = await send(press);
+    if (sent === "gone") {
+      await forget(press.id);
+      say("refused", words.refused);
+      return;
+    }
+    if (sent !== "sent") {
+      say("waiting", words.waiting);
+      return;
+    }
+    await forget(press.id);
+    say("sent", words.sent);
+  }
+  await look();
+}
+
+async function look() {
+  try {
+    const answer = await fetch(`/help/${token}/state`, { headers: { Accept: "application/json" }, cache: "no-store" });
+    if (!answer.ok) return;
+    const now = await answer.json();
+    if (now.state === "coming") say("coming", now.text);
+    else if (now.state === "calling") say("sent", now.text);
+    else if (now.state === "closed" && root.dataset.state !== "idle") say("closed", now.text);
+  } catch {
+    /* no line: what was said stands */
+  }
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  await keep({ id: crypto.randomUUID(), token, pressed_at: new Date().toISOString() });
+  say("sending", words.sending);
+  const registration = await navigator.serviceWorker?.getRegistration("/help/");
+  registration?.sync?.register("help").catch(() => {});
+  await flush();
+});
+
+if ("serviceWorker" in navigator) {
+  navigator.serviceWorker.register("/help-worker.js", { scope: "/help/" }).catch(() => {});
+  navigator.serviceWorker.ready.then((registration) => {
+    registration.active?.postMessage({ keep: location.pathname });
+    root.dataset.offline = "ready";
+  });
+}
+addEventListener("online", flush);
+setInterval(flush, 5000);
+flush();

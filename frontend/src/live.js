@@ -1,0 +1,38 @@
+// Keeps `[data-live]` (an address of server-sent events) going. Each event lets htmx fetch what has changed; a line that
+// is down, or a steward that does not answer, is said in large letters: a screen that shows nothing must not look calm.
+export function live() {
+  const place = document.querySelector("[data-live]");
+  if (!place || !("EventSource" in window)) return;
+  const blind = document.getElementById("blind");
+  const said = document.getElementById("live-said");
+  let timer = null;
+  let version = null;
+
+  const show = (down) => {
+    if (blind) blind.hidden = !down;
+    document.body.classList.toggle("is-blind", down);
+  };
+  const expect = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => show(true), 25000);
+  };
+  const source = new EventSource(place.dataset.live);
+  source.addEventListener("changed", (event) => {
+    expect();
+    show(false);
+    const next = JSON.parse(event.data);
+    if (version !== null && next.version !== version) {
+      document.body.dispatchEvent(new CustomEvent("hucheng:changed"));
+      if (said && next.said) said.textContent = next.said;
+    }
+    version = next.version;
+  });
+  source.addEventListener("beat", () => {
+    expect();
+    show(false);
+  });
+  source.addEventListener("blind", () => show(true));
+  source.onerror = () => show(true);
+  expect();
+  addEventListener("pagehide", () => source.close());
+}
