@@ -1,3 +1,80 @@
-"""The front door for hands on a keyboard."""
+"""The front door for hands on a keyboard: ``hucheng``.
+
+One file a group of commands; each is imported only when it is called, so that ``hucheng --help`` is quick. A command
+beside a running node owns nothing: it asks the steward over the local socket, under a principal, like any page.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import Any
+
+import click
+
+from hucheng import __version__
+from hucheng.errors import HuchengError
+
+COMMANDS = {
+    "up": ("hucheng.cli.up", "up", "start a node: broker, intake, steward, web"),
+    "status": ("hucheng.cli.status", "status", "what the node has taken, and how its parts are"),
+    "replay": ("hucheng.cli.replay", "replay", "send a file of readings through the node's broker"),
+    "cases": ("hucheng.cli.cases", "cases", "list cases, as a journaled look"),
+    "quarantine": ("hucheng.cli.quarantine", "quarantine", "readings that broke their contract, and sending them again"),
+    "rules": ("hucheng.cli.rules", "rules", "decide and explain by a rule pack, file in, file out"),
+    "journal": ("hucheng.cli.journal", "journal", "the record of every use"),
+    "apps": ("hucheng.cli.apps", "apps", "what apps ask for, and accepting it"),
+}
+
+
+class Front(click.Group):
+    """The group whose commands are imported when called, and whose errors say how to mend them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        found = getattr(importlib.import_module(module), name)
+        return found if isinstance(found, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, told) for name, (_, _, told) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except HuchengError as error:
+            fail(error)
+
+
+def fail(error: HuchengError) -> None:
+    """Print an error for a person and leave with its exit status."""
+    click.echo(f"hucheng: {error.what}", err=True)
+    if error.where:
+        click.echo(f"  where: {error.where}", err=True)
+    for name, value in error.details.items():
+        click.echo(f"  {name}: {value}", err=True)
+    if error.mend:
+        click.echo(f"  mend:  {error.mend}", err=True)
+    sys.exit(error.exit_code)
+
+
+def print_json(value: object) -> None:
+    """One JSON document on standard output, Chinese as Chinese."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+@click.group(cls=Front, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hucheng")
+def front() -> None:
+    """护城 Hucheng: evidence in, explained protection out."""
+
+
 def main() -> None:
-    raise SystemExit(0)
+    """Entry point of the ``hucheng`` command."""
+    front()

@@ -1,0 +1,194 @@
+"""Starts the parts of a node, starts each again when it dies, and stops them all in order.
+
+The supervisor holds no data. A part that dies is started again after a pause that grows from 0.2 s to 10 s; the others
+are left alone. Ports of 0 are chosen once and kept for the life of the supervisor.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from hucheng.errors import HuchengError, SettingsError, Unavailable
+from hucheng.node.parts import Part, PartSpec, write_parts
+from hucheng.settings import Settings
+
+log = logging.getLogger(__name__)
+LOG_KEEP_BYTES = 50 * 1024 * 1024
+
+
+class HomeLock:
+    """Holds a home for one supervisor; the lock ends with the process, however it ends."""
+
+    def __init__(self, home: Path) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "run").mkdir(exist_ok=True)
+        self._file: IO[str] = (home / "run" / "node.lock").open("w")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise Unavailable(
+                "a node already runs in this home", where=str(home), mend="stop it, or name another --home"
+            ) from error
+
+    def release(self) -> None:
+        """Let the home go."""
+        self._file.close()
+
+
+def with_free_ports(settings: Settings) -> Settings:
+    """Settings in which every port of 0 is a free one; a given port that is taken is refused now, not later."""
+    chosen: dict[str, int] = {}
+    held: list[socket.socket] = []
+    try:
+        for name in ("port", "mqtt_port", "nats_port", "monitor_port"):
+            wanted = getattr(settings, name)
+            host = settings.host if name == "port" else "127.0.0.1"
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            held.append(sock)
+            try:
+                sock.bind((host, wanted))
+            except OSError as error:
+                raise SettingsError(
+                    f"{name} {wanted} is taken", where=host, mend=f"choose another, e.g. --port {wanted + 10}"
+                ) from error
+            chosen[name] = sock.getsockname()[1]
+    finally:
+        for sock in held:
+            sock.close()
+    return replace(settings, **chosen)  # type: ignore[arg-type]
+
+
+class Supervisor:
+    """Runs parts given in the order in which they start; they stop the other way round."""
+
+    def __init__(self, home: Path, specs: Sequence[PartSpec]) -> None:
+        self.home = home
+        self.parts = [Part(spec) for spec in specs]
+        self._stopping = False
+
+    def run(self, on_ready: Callable[[], None], ready_within_s: float = 120.0) -> None:
+        """Start everything, call ``on_ready`` once, watch until a signal asks to stop, then stop everything.
+
+        Raises Unavailable when the needed parts are not ready in time.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._asked_to_stop)
+        try:
+            self._start_all(time.monotonic() + ready_within_s)
+            if not self._stopping:
+                on_ready()
+            while not self._stopping:
+                self._watch()
+                time.sleep(0.1)
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Stop every part, the last started first; one that does not go in its time is killed."""
+        self._stopping = True
+        for part in reversed(self.parts):
+            process = part.process
+            if process is not None and process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(part.spec.grace_s)
+                except subprocess.TimeoutExpired:
+                    log.warning("part killed after its grace", extra={"fields": {"stopped": part.spec.name}})
+                    process.kill()
+                    process.wait()
+            if part.log is not None:
+                part.log.close()
+                part.log = None
+            part.turn("stopped")
+        write_parts(self.home, self.parts)
+
+    def _asked_to_stop(self, number: int, frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def _start_all(self, deadline: float) -> None:
+        for part in self.parts:
+            self._start(part)
+            while not self._stopping and part.spec.needed and part.state != "ready":
+                self._watch()
+                if time.monotonic() > deadline:
+                    raise Unavailable(
+                        f"{part.spec.name} is not ready in time",
+                        where=str(self.home / "logs" / f"{part.spec.name}.jsonl"),
+                        mend="read the end of that log",
+                    )
+                time.sleep(0.02)
+            if self._stopping:
+                return
+
+    def _watch(self) -> None:
+        """Look once at every part: restart the dead, greet the ready."""
+        changed = False
+        for part in self.parts:
+            process = part.process
+            if process is None:
+                if part.state == "failed" and time.monotonic() >= part.retry_at:
+                    self._start(part)
+                    changed = True
+            elif process.poll() is not None:
+                changed |= self._died(part, process.returncode)
+            elif part.state == "starting":
+                changed |= self._greet(part)
+        if changed:
+            write_parts(self.home, self.parts)
+
+    def _greet(self, part: Part) -> bool:
+        try:
+            if not part.spec.ready():
+                return False
+            if part.spec.after is not None:
+                part.spec.after()
+        except (OSError, HuchengError) as error:
+            log.warning("part not ready yet", extra={"fields": {"waiting": part.spec.name, "why": str(error)}})
+            return False
+        return part.turn("ready")
+
+    def _died(self, part: Part, code: int) -> bool:
+        log.warning("part died", extra={"fields": {"died": part.spec.name, "exit": code}})
+        part.process = None
+        quick = (time.time() - part.since.timestamp()) < 30
+        part.restarts = part.restarts + 1
+        part.retry_at = time.monotonic() + (min(10.0, 0.2 * 2 ** min(part.restarts, 6)) if quick else 0.2)
+        return part.turn("failed") or True
+
+    def _start(self, part: Part) -> None:
+        if part.spec.before is not None:
+            part.spec.before()
+        if part.log is not None:
+            part.log.close()
+        part.log = _open_log(self.home / "logs" / f"{part.spec.name}.jsonl")
+        part.process = subprocess.Popen(
+            list(part.spec.command),
+            stdin=subprocess.DEVNULL,
+            stdout=part.log,
+            stderr=part.log,
+            start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        part.turn("starting")
+        write_parts(self.home, self.parts)
+
+
+def _open_log(path: Path) -> IO[bytes]:
+    """Open a log for adding; one that has grown large is put aside first (one older piece is kept)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > LOG_KEEP_BYTES:
+        path.replace(path.with_suffix(".1.jsonl"))
+    return path.open("ab")
