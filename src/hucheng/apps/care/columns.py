@@ -1,0 +1,135 @@
+"""Columns of readings as NumPy arrays, and devices as small integers, so that a batch costs no loop over rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+MINUTE_US = 60_000_000
+NEVER = np.iinfo(np.int64).min // 4
+"""A time before all times that can be subtracted from without overflow."""
+TIME = pa.timestamp("us", tz="UTC")
+
+
+def micros(at: datetime) -> int:
+    """An aware time as microseconds since 1970 (UTC), exactly."""
+    delta = at - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def times(column: Any) -> Ints:
+    """A timestamp column as microseconds since 1970; null is NEVER."""
+    found: Ints = pc.fill_null(column.cast(TIME).cast(pa.int64()), NEVER).to_numpy(zero_copy_only=False)
+    return found
+
+
+def time_column(values: Ints) -> pa.Array:
+    """Microseconds since 1970 as a timestamp column; NEVER is null."""
+    return pa.array(values, mask=values == NEVER).cast(TIME)
+
+
+@dataclass
+class Devices:
+    """The devices met so far, numbered in the order in which they came; whom each one measures."""
+
+    number: dict[str, int] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    residents: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def of(self, batch: pa.Table) -> Ints:
+        """The number of each row's device; unknown ones get the next number."""
+        encoded = _flat(batch["device_id"]).dictionary_encode()
+        ids = encoded.dictionary.to_pylist()
+        fresh = [name for name in ids if name not in self.number]
+        if fresh:
+            for name in fresh:
+                self.number[name] = len(self.names)
+                self.names.append(name)
+                self.residents.append("")
+        numbers = np.fromiter((self.number[name] for name in ids), np.int64, len(ids))
+        rows: Ints = numbers[encoded.indices.to_numpy(zero_copy_only=False)]
+        if fresh:
+            residents = batch["resident_id"]
+            _, first = np.unique(rows, return_index=True)
+            for row in first:
+                self.residents[rows[row]] = residents[int(row)].as_py()
+        return rows
+
+    def rows(self, numbers: Ints, observed: Ints, **facts: Any) -> pa.Table:
+        """A table of facts: whom, by which device, when, and the facts given as columns."""
+        picked = numbers.tolist()
+        return pa.table(
+            {
+                "resident_id": pa.array([self.residents[n] for n in picked], pa.string()),
+                "device_id": pa.array([self.names[n] for n in picked], pa.string()),
+                "observed_at": time_column(observed),
+                **facts,
+            }
+        )
+
+
+def grown(values: npt.NDArray[Any], size: int, empty: Any) -> npt.NDArray[Any]:
+    """The array with room for ``size`` devices along its first axis, new places filled with ``empty``."""
+    if len(values) >= size:
+        return values
+    fresh = np.full((max(size, 2 * len(values), 64), *values.shape[1:]), empty, values.dtype)
+    fresh[: len(values)] = values
+    return fresh
+
+
+def of_metrics(batch: pa.Table, metrics: Collection[str]) -> tuple[pa.Table, Ints]:
+    """The rows of these metrics, and for each the place of its metric in ``metrics``."""
+    place = pc.index_in(_flat(batch["metric"]), value_set=pa.array(list(metrics), pa.string()))
+    kept = batch.filter(pc.is_valid(place))
+    return kept, place.drop_null().cast(pa.int64()).to_numpy(zero_copy_only=False)
+
+
+def decimals(values: Floats, places: int) -> pa.Array:
+    """Numbers rounded half away from zero to so many places, as exact decimals; NaN is null.
+
+    Half away from zero is decided on the shortest decimal text of the value, so that 38.05 becomes 38.1 though the
+    nearest binary number lies below it.
+    """
+    shift = 10**places
+    whole = np.floor(np.round(np.abs(values) * shift, 6) + 0.5) * np.sign(values)
+    known = ~np.isnan(values)
+    if places == 0:
+        return pa.array(np.where(known, whole, 0).astype(np.int64), mask=~known)
+    exact = pa.decimal128(18, places)
+    units = pa.array(np.where(known, whole, 0).astype(np.int64), mask=~known).cast(pa.decimal128(19, 0))
+    return pc.multiply(units, pa.scalar(_unit(places), pa.decimal128(places + 1, places))).cast(exact)
+
+
+def booleans(values: Floats) -> pa.Array:
+    """0 and 1 as a boolean column; NaN is null."""
+    known = ~np.isnan(values)
+    return pa.array(np.where(known, values, 0) >= 0.5, mask=~known)
+
+
+def _unit(places: int) -> Any:
+    from decimal import Decimal
+
+    return Decimal(1).scaleb(-places)
+
+
+def _flat(column: Any) -> pa.Array:
+    """One array of a column that may come in chunks or dictionary-encoded."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if isinstance(column, pa.ChunkedArray):  # combine_chunks of no chunks
+        column = pa.array([], column.type)
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
