@@ -1,0 +1,180 @@
+"""The ledger's engine: one writer at a time on SQLite, durable when `begin` returns, readers never wait."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import StaticPool
+
+from hucheng.base.ledger.columns import metadata as shared_metadata
+from hucheng.base.ledger.migrate import LEDGER_VERSIONS, upgrade
+from hucheng.errors import LedgerError
+
+_AFTER = "hucheng_after_commit"
+
+
+class Ledger:
+    """A database with transactions; see `begin` for writing and `read` for reading.
+
+    ``url`` is a SQLAlchemy address (``sqlite:///file`` or ``postgresql://…``). Migrations run at start unless
+    ``migrate`` is False (a second process beside the writer). Raises LedgerError when it cannot be opened.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        migrate: bool = True,
+        metadata: MetaData = shared_metadata,
+        versions: Path = LEDGER_VERSIONS,
+        readers: int = 24,
+    ) -> None:
+        address = make_url(url)
+        if address.drivername in ("postgresql", "postgres"):
+            address = address.set(drivername="postgresql+psycopg")
+        self.url = address
+        self.metadata = metadata
+        self.embedded = address.get_backend_name() == "sqlite"
+        self._writer = threading.Lock()
+        self._writing = threading.local()
+        given: dict[str, Any] = {"json_serializer": _to_json, "json_deserializer": msgspec.json.decode}
+        if self.embedded and address.database in (None, "", ":memory:"):
+            given |= {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+        elif self.embedded:
+            Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)
+            given |= {"pool_size": readers, "max_overflow": readers, "connect_args": {"timeout": 20}}
+        else:
+            given |= {"pool_size": readers, "max_overflow": readers, "pool_pre_ping": True}
+        self.engine: Engine = create_engine(address, **given)
+        if self.embedded:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        self._write_engine = self.engine.execution_options(hucheng_write=True)
+        if migrate:
+            try:
+                upgrade(self._write_engine, metadata, versions)
+            except DBAPIError as error:
+                raise LedgerError(
+                    f"cannot open the ledger: {error.orig}",
+                    where=address.render_as_string(hide_password=True),
+                    mend="is the database there, and is the disk full?",
+                ) from error
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A write transaction: committed and durable when the block ends, rolled back when it raises.
+
+        One at a time in this process on SQLite. Not to be nested: hand the connection on instead.
+        Raises LedgerError when nested, or when the database cannot take the change (disk full, locked).
+        """
+        if getattr(self._writing, "on", False):
+            raise LedgerError("a write transaction is already open in this thread", mend="hand its connection on")
+        if self.embedded:
+            self._writer.acquire()
+        self._writing.on = True
+        after: list[Callable[[], None]] = []
+        try:
+            try:
+                with self._write_engine.begin() as conn:
+                    conn.info[_AFTER] = after
+                    try:
+                        yield conn
+                    finally:
+                        conn.info.pop(_AFTER, None)
+            except OperationalError as error:
+                raise LedgerError(
+                    f"the ledger did not take the change: {error.orig}", mend="is the disk full or the server away?"
+                ) from error
+        finally:
+            self._writing.on = False
+            if self.embedded:
+                self._writer.release()
+        for act in after:
+            act()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read transaction on one snapshot; never waits for the writer on SQLite (WAL)."""
+        with self.engine.connect() as conn, conn.begin():
+            yield conn
+
+    @contextmanager
+    def on(self, conn: Connection | None) -> Iterator[Connection]:
+        """The given write transaction, or a new one."""
+        if conn is not None:
+            yield conn
+        else:
+            with self.begin() as fresh:
+                yield fresh
+
+    @contextmanager
+    def seen(self, conn: Connection | None) -> Iterator[Connection]:
+        """The given transaction (which sees its own changes), or a new read transaction."""
+        if conn is not None:
+            yield conn
+        else:
+            with self.read() as fresh:
+                yield fresh
+
+    def scrub(self) -> None:
+        """Leave no erased bytes behind in the write-ahead file (SQLite; deleted cells are overwritten anyway).
+
+        On PostgreSQL erased rows go with the next vacuum, which this starts.
+        """
+        if self.embedded:
+            with self.engine.connect() as conn:
+                conn.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+                conn.execute(text("VACUUM"))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def after_commit(conn: Connection, act: Callable[[], None]) -> None:
+    """Have ``act`` called once the transaction of `Ledger.begin` is durable, and not at all if it rolls back."""
+    waiting = conn.info.get(_AFTER)
+    if waiting is None:
+        raise LedgerError("this connection is not inside a write transaction", mend="use Ledger.begin")
+    waiting.append(act)
+
+
+def insert(conn: Connection, table: Table) -> Any:
+    """An INSERT of this database's dialect, so that ``on_conflict_do_update`` and ``…_nothing`` are there."""
+    return sqlite.insert(table) if conn.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def _to_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _prepare_sqlite(raw: Any, _record: Any) -> None:
+    raw.isolation_level = None  # we say BEGIN ourselves, see _begin_sqlite
+    cursor = raw.cursor()
+    for pragma in (
+        "busy_timeout=20000",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+        "temp_store=MEMORY",
+        "cache_size=-32000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(conn: Connection) -> None:
+    # A write transaction takes the lock at once: a read that turns into a write could not be retried.
+    writes = conn.get_execution_options().get("hucheng_write", False)
+    conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

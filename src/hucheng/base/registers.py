@@ -1,0 +1,373 @@
+"""Registers: bitemporal facts about people and things (what was so when, and when did we know it).
+
+A row holds from ``valid_from`` to ``valid_to`` in the world and was known from ``known_from`` to ``known_to``
+(both half open, UTC; None is "until further notice"). Nothing is overwritten: a correction closes what was known
+and adds what is known now. Fields that the contract calls sensitive are sealed under the person's key.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import Connection, Select, delete, or_, select, update
+
+from hucheng.base.bitemporal import (
+    as_known,
+    believed,
+    covers,
+    equal,
+    holding,
+    holds,
+    joined,
+    register,
+    register_version,
+    rests,
+    utc,
+)
+from hucheng.base.catalogue import Catalogue
+from hucheng.base.contracts import Contract
+from hucheng.base.keys import Keys, sealed, unsealed
+from hucheng.base.ledger import Ledger, after_commit, insert
+from hucheng.errors import BadRequest, KeyMissing
+
+_CACHE = 100_000
+_PARSE: dict[str, Callable[[str], Any]] = {"date": date.fromisoformat, "timestamp": datetime.fromisoformat}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a register with its two intervals; ``data`` holds the fields, sensitive ones opened."""
+
+    key: str
+    resident_id: str | None
+    valid_from: datetime
+    valid_to: datetime | None
+    known_from: datetime
+    known_to: datetime | None
+    data: dict[str, Any]
+
+
+class Registers:
+    """All registers of a node, in the ledger. ``clock`` gives the moment at which something becomes known."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        keys: Keys,
+        catalogue: Catalogue,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._ledger = ledger
+        self._keys = keys
+        self._catalogue = catalogue
+        self._clock = clock
+        self._live: dict[tuple[str, str], tuple[list[Any], int]] = {}
+        self._of: dict[tuple[str, str], tuple[list[Any], int]] = {}
+        self._changes: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._things = {c.id: AESGCM(keys.sub(f"register/{c.id}")) for c in catalogue if c.kind == "register"}
+
+    def put(
+        self,
+        dataset: str,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        valid_from: datetime | None = None,
+        valid_to: datetime | None = None,
+        conn: Connection | None = None,
+    ) -> int:
+        """Enter rows as holding from ``valid_from`` (None: now) to ``valid_to``; returns how many changed something.
+
+        What was entered before for the same key and time is superseded, the rest of its time kept. A row that
+        says what is known already changes nothing. Raises BadRequest for a field that is missing or unknown.
+        """
+        contract = self._contract(dataset)
+        fresh = [self._checked(contract, dict(row)) for row in rows]
+        if not fresh:
+            return 0
+        keyed = {self._key(contract, row): row for row in fresh}
+        if len(keyed) != len(fresh):
+            raise BadRequest("a key stands twice in one put", where=dataset, mend="put each key once")
+        people = [row[contract.person] for row in fresh if contract.person and row.get(contract.person)]
+        with self._ledger.on(conn) as writing:
+            held = self._keys.people(people, conn=writing) if _sensitive(contract) else {}
+            now = self._known_now(writing, dataset)
+            start = utc(valid_from or now)
+            end = utc(valid_to) if valid_to else None
+            if end is not None and end <= start:
+                raise BadRequest("valid_to is not after valid_from", where=dataset, mend="mend the interval")
+            before = self._overlapping(writing, dataset, list(keyed), start, end)
+            closing: list[int] = []
+            adding: list[dict[str, Any]] = []
+            changed = 0
+            for key, row in keyed.items():
+                old = before.get(key, [])
+                if len(old) == 1 and covers(old[0], start, end) and self._same(contract, old[0], row):
+                    continue
+                changed += 1
+                rid = row.get(contract.person) if contract.person else None
+                for piece in old:
+                    closing.append(piece.id)
+                    adding += rests(piece, start, end, now)
+                adding.append(
+                    {
+                        "dataset": dataset,
+                        "key": key,
+                        "resident_id": rid,
+                        "valid_from": start,
+                        "valid_to": end,
+                        "known_from": now,
+                        "known_to": None,
+                        **self._packed(contract, key, row, held[rid].cipher if rid in held else None),
+                    }
+                )
+            if changed:
+                self._write(writing, dataset, closing, adding, now)
+                after_commit(writing, lambda: self._forget(dataset))
+        return changed
+
+    def end(
+        self, dataset: str, key: str | Sequence[str], at: datetime | None = None, *, conn: Connection | None = None
+    ) -> int:
+        """Enter that what this key says holds no longer from ``at`` (None: now); returns how many rows it closed."""
+        self._contract(dataset)
+        text = joined(key)
+        with self._ledger.on(conn) as writing:
+            now = self._known_now(writing, dataset)
+            start = utc(at or now)
+            old = self._overlapping(writing, dataset, [text], start, None).get(text, [])
+            if old:
+                adding = [rest for piece in old for rest in rests(piece, start, None, now)]
+                self._write(writing, dataset, [piece.id for piece in old], adding, now)
+                after_commit(writing, lambda: self._forget(dataset))
+        return len(old)
+
+    def live(self, dataset: str, key: str | Sequence[str], *, at: datetime | None = None) -> dict[str, Any] | None:
+        """What holds for this key at ``at`` (None: now) as far as we know now; None when nothing does."""
+        contract = self._contract(dataset)
+        text = joined(key)
+        place = (dataset, text)
+        found = self._cached(self._live, place, as_known(dataset).where(register.c.key == text))
+        moment = at or self._clock()
+        for row in found:
+            if holds(row, moment):
+                return self._opened(contract, row)
+        return None
+
+    def of_person(self, dataset: str, resident_id: str, *, at: datetime | None = None) -> list[dict[str, Any]]:
+        """The rows about one person that hold at ``at`` (None: now)."""
+        contract = self._contract(dataset)
+        found = self._cached(
+            self._of,
+            (dataset, resident_id),
+            as_known(dataset).where(register.c.resident_id == resident_id),
+        )
+        moment = at or self._clock()
+        return [self._opened(contract, row) for row in found if holds(row, moment)]
+
+    def find(
+        self, dataset: str, where: Mapping[str, Any], *, at: datetime | None = None, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The rows that hold at ``at`` and whose fields equal ``where`` (a list means: one of), by key.
+
+        Sensitive fields cannot be searched: BadRequest, as for an unknown field.
+        """
+        contract = self._contract(dataset)
+        hidden = set(_sensitive(contract))
+        query = as_known(dataset).where(holding(at or self._clock())).order_by(register.c.key)
+        for name, value in where.items():
+            if name not in contract.field_names or name in hidden:
+                reason = "is sealed" if name in hidden else "is not in the contract"
+                raise BadRequest(f"field {name!r} {reason}", where=dataset, mend="search by another field")
+            query = query.where(equal(name, contract.field(name).type, value))
+        with self._ledger.read() as conn:
+            rows = conn.execute(query if limit is None else query.limit(limit)).all()
+        return self._open_all(contract, rows)
+
+    def all(self, dataset: str, *, at: datetime | None = None) -> list[dict[str, Any]]:
+        """Every row that holds at ``at`` (None: now), by key; sensitive fields of erased people are None."""
+        return self.find(dataset, {}, at=at)
+
+    def as_of(
+        self, dataset: str, *, valid: datetime, known: datetime, key: str | Sequence[str] | None = None
+    ) -> list[Row]:
+        """What we believed at ``known`` to hold at ``valid``: of one key, or of the whole register."""
+        contract = self._contract(dataset)
+        query = select(register).where(register.c.dataset == dataset, holding(valid), believed(known))
+        if key is not None:
+            query = query.where(register.c.key == joined(key))
+        with self._ledger.read() as conn:
+            rows = conn.execute(query.order_by(register.c.key)).all()
+        return self._rows(contract, rows)
+
+    def history(self, dataset: str, key: str | Sequence[str]) -> list[Row]:
+        """Everything ever known about a key, by when it became known."""
+        contract = self._contract(dataset)
+        query = select(register).where(register.c.dataset == dataset, register.c.key == joined(key))
+        with self._ledger.read() as conn:
+            rows = conn.execute(query.order_by(register.c.known_from, register.c.valid_from)).all()
+        return self._rows(contract, rows)
+
+    def version(self, dataset: str) -> int:
+        """Counts the changes of a register; 0 before the first."""
+        with self._ledger.read() as conn:
+            query = select(register_version.c.version).where(register_version.c.dataset == dataset)
+            return int(conn.execute(query).scalar() or 0)
+
+    def erase(self, resident_id: str, *, conn: Connection | None = None) -> int:
+        """Delete every row about a person, past ones too; returns how many. Their key is destroyed apart (`Keys`)."""
+        with self._ledger.on(conn) as writing:
+            mine = register.c.resident_id == resident_id
+            touched = writing.execute(select(register.c.dataset).where(mine).distinct()).scalars().all()
+            count = int(writing.execute(delete(register).where(mine)).rowcount)
+            for dataset in touched:
+                self._bump(writing, dataset, self._known_now(writing, dataset))
+            after_commit(writing, lambda: self._forget(*touched))
+        return count
+
+    def forget_cached(self) -> None:
+        """Read everything anew: another process wrote to the ledger."""
+        self._forget(*(contract.id for contract in self._catalogue))
+
+    def _contract(self, dataset: str) -> Contract:
+        contract = self._catalogue.get(dataset)
+        if contract.kind != "register":
+            raise BadRequest(f"{dataset} is no register", mend="read it from the lake")
+        return contract
+
+    def _checked(self, contract: Contract, row: dict[str, Any]) -> dict[str, Any]:
+        for name in row:
+            if name not in contract.field_names:
+                known = ", ".join(contract.field_names)
+                raise BadRequest(f"field {name!r} is not in the contract", where=contract.id, mend=f"known: {known}")
+        for field in contract.fields:
+            if field.required and row.get(field.name) is None:
+                raise BadRequest(f"field {field.name!r} is missing", where=contract.id, mend="give it")
+        return row
+
+    @staticmethod
+    def _key(contract: Contract, row: Mapping[str, Any]) -> str:
+        return joined([str(row[name]) for name in contract.key])
+
+    def _known_now(self, conn: Connection, dataset: str) -> datetime:
+        query = select(register_version.c.known_at).where(register_version.c.dataset == dataset)
+        last = conn.execute(query).scalar()
+        now = utc(self._clock())
+        return max(now, last) if last is not None else now
+
+    def _overlapping(
+        self, conn: Connection, dataset: str, keys: list[str], start: datetime, end: datetime | None
+    ) -> dict[str, list[Any]]:
+        query = as_known(dataset).where(or_(register.c.valid_to.is_(None), register.c.valid_to > start))
+        if end is not None:
+            query = query.where(register.c.valid_from < end)
+        found: dict[str, list[Any]] = {}
+        if len(keys) > 5_000:  # one pass is quicker than many lookups
+            wanted = set(keys)
+            rows: Iterable[Any] = (row for row in conn.execute(query) if row.key in wanted)
+        else:
+            parts = (keys[n : n + 500] for n in range(0, len(keys), 500))
+            rows = (row for part in parts for row in conn.execute(query.where(register.c.key.in_(part))))
+        for row in rows:
+            found.setdefault(row.key, []).append(row)
+        return found
+
+    def _write(
+        self, conn: Connection, dataset: str, closing: list[int], adding: list[dict[str, Any]], now: datetime
+    ) -> None:
+        for n in range(0, len(closing), 500):
+            change = update(register).where(register.c.id.in_(closing[n : n + 500]))
+            conn.execute(change.values(known_to=now))
+        for n in range(0, len(adding), 5_000):
+            conn.execute(register.insert(), adding[n : n + 5_000])
+        self._bump(conn, dataset, now)
+
+    @staticmethod
+    def _bump(conn: Connection, dataset: str, now: datetime) -> None:
+        first = insert(conn, register_version).values(dataset=dataset, version=1, known_at=now)
+        following = {"version": register_version.c.version + 1, "known_at": now}
+        conn.execute(first.on_conflict_do_update(index_elements=["dataset"], set_=following))
+
+    def _packed(self, contract: Contract, key: str, row: dict[str, Any], cipher: Any) -> dict[str, Any]:
+        hidden = _sensitive(contract)
+        plain = {name: value for name, value in row.items() if name not in hidden}
+        secret = {name: row[name] for name in hidden if row.get(name) is not None}
+        body = None
+        if secret:
+            body = sealed(cipher or self._things[contract.id], msgspec.msgpack.encode(secret), _context(contract, key))
+        return {"data": msgspec.to_builtins(plain, str_keys=True), "sealed": body}
+
+    def _opened(self, contract: Contract, row: Any, ciphers: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        data = dict(row.data)
+        if row.sealed is not None:
+            data |= msgspec.msgpack.decode(self._unseal(contract, row, ciphers))
+        shaped: dict[str, Any] = {}
+        for field in contract.fields:
+            value = data.get(field.name)
+            parse = _PARSE.get(field.type)
+            shaped[field.name] = parse(value) if parse is not None and isinstance(value, str) else value
+        return shaped
+
+    def _unseal(self, contract: Contract, row: Any, ciphers: Mapping[str, Any] | None) -> bytes:
+        context = _context(contract, row.key)
+        if row.resident_id is None:
+            return unsealed(self._things[contract.id], row.sealed, context)
+        if ciphers is None:
+            return self._keys.unseal(row.resident_id, row.sealed, context)
+        if row.resident_id not in ciphers:
+            raise KeyMissing("the key of this person was destroyed", where=contract.id)
+        return unsealed(ciphers[row.resident_id].cipher, row.sealed, context)
+
+    def _open_all(self, contract: Contract, rows: Sequence[Any]) -> list[dict[str, Any]]:
+        people = {row.resident_id for row in rows if row.sealed is not None and row.resident_id is not None}
+        ciphers = self._keys.people(people, make=False)
+        return [self._opened(contract, row, ciphers) for row in rows]
+
+    def _rows(self, contract: Contract, rows: Sequence[Any]) -> list[Row]:
+        opened = self._open_all(contract, rows)
+        return [
+            Row(r.key, r.resident_id, r.valid_from, r.valid_to, r.known_from, r.known_to, data)
+            for r, data in zip(rows, opened, strict=True)
+        ]
+
+    def _same(self, contract: Contract, old: Any, row: dict[str, Any]) -> bool:
+        try:
+            before = self._opened(contract, old)
+        except KeyMissing:
+            return False
+        return all(before.get(name) == row.get(name) for name in contract.field_names)
+
+    def _cached(
+        self, cache: dict[tuple[str, str], tuple[list[Any], int]], place: tuple[str, str], query: Select[Any]
+    ) -> list[Any]:
+        found = cache.get(place)
+        changes = self._changes[place[0]]  # before the read: a change meanwhile must not leave the old rows here
+        if found is not None and found[1] == changes:
+            return found[0]
+        with self._ledger.read() as conn:
+            rows = list(conn.execute(query).all())
+        with self._lock:
+            if len(cache) >= _CACHE:
+                cache.clear()
+            cache[place] = (rows, changes)
+        return rows
+
+    def _forget(self, *datasets: str) -> None:
+        with self._lock:
+            self._changes.update(datasets)
+
+
+def _sensitive(contract: Contract) -> list[str]:
+    return [field.name for field in contract.fields if field.classification == "sensitive"]
+
+
+def _context(contract: Contract, key: str) -> str:
+    return f"register/{contract.id}/{key}"
