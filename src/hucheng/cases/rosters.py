@@ -1,0 +1,219 @@
+"""Who is on duty, and who is next: lines of the roster, and who of them answers at an instant.
+
+Tiers follow the reference of telecare: duty officer of the centre, then key holder or family, then mobile responder,
+then emergency desk. A line belongs to an organisation or to one resident (her key holder, her daughter); the nearest
+scope that has somebody on duty wins: the resident, the community, the street, and so on up to the city.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import Connection, delete, select
+
+from hucheng.base.keys import Keys, sealed, unsealed
+from hucheng.base.ledger import insert
+from hucheng.cases.calendar import SHIFTS, Calendar, ShiftKind
+from hucheng.cases.tables import org_unit, roster_line
+from hucheng.errors import BadRequest
+
+TIERS: Final[Mapping[int, dict[str, str]]] = {
+    1: {"zh": "值班员", "en": "Duty officer"},
+    2: {"zh": "钥匙保管人或家属", "en": "Key holder or family"},
+    3: {"zh": "流动响应人", "en": "Mobile responder"},
+    4: {"zh": "应急值守", "en": "Emergency desk"},
+}
+LAST_TIER: Final = 4
+
+
+class Org(msgspec.Struct, frozen=True):
+    """A node of the organisation tree; ``kind``: province, city, district, street, community, department …"""
+
+    id: str
+    parent: str | None
+    kind: str
+    title: dict[str, str]
+
+
+class RosterLine(msgspec.Struct, frozen=True):
+    """One person's duty. ``scope``: an organisation's id or a resident_id; ``weekdays``: 0 = Monday, empty = all.
+
+    ``who``: the principal's id, None for somebody without an account. ``urls``: Apprise addresses; none means that
+    the person is called on the screen only. ``rank``: who is called first within a tier.
+    """
+
+    id: str
+    scope: str
+    tier: int
+    name: str
+    who: str | None = None
+    shifts: tuple[ShiftKind, ...] = SHIFTS
+    weekdays: tuple[int, ...] = ()
+    rank: int = 0
+    phone: str | None = None
+    language: str = "zh"
+    urls: tuple[str, ...] = ()
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """Somebody who is called: who, how, and from which line of the roster."""
+
+    line: str
+    who: str | None
+    name: str
+    tier: int
+    phone: str | None
+    language: str
+    channels: int
+
+
+def on_duty(
+    lines: Iterable[RosterLine], scopes: Sequence[str], tier: int, at: datetime, calendar: Calendar
+) -> list[RosterLine]:
+    """Who of the lines is on duty in a tier, from the nearest of ``scopes`` (nearest first) that has anybody.
+
+    A line counts on a shift when it names that shift; where nobody in a scope is named for a holiday, those of the
+    day stand in. Weekdays are those of the date on which the shift began.
+    """
+    shift = calendar.shift(at)
+    held = [line for line in lines if line.tier == tier and _valid(line, at)]
+    for scope in scopes:
+        own = [line for line in held if line.scope == scope and _weekday(line, shift.on.weekday())]
+        found = [line for line in own if shift.kind in line.shifts]
+        if not found and shift.kind == "holiday":
+            found = [line for line in own if "day" in line.shifts]
+        if found:
+            return sorted(found, key=lambda line: (line.rank, line.id))
+    return []
+
+
+def scopes_of(resident_id: str | None, org: str) -> list[str]:
+    """Scopes of a place, nearest first: the resident, then the organisations from leaf to root.
+
+    >>> scopes_of("r1", "cn/lj/c7/")
+    ['r1', 'c7', 'lj', 'cn']
+    """
+    units = [part for part in org.split("/") if part]
+    return ([resident_id] if resident_id else []) + units[::-1]
+
+
+class Rosters:
+    """The roster and the organisation tree in the ledger."""
+
+    def __init__(self, keys: Keys, calendar: Calendar) -> None:
+        self.calendar = calendar
+        self._cipher = AESGCM(keys.sub("roster addresses"))
+
+    def put_orgs(self, conn: Connection, orgs: Iterable[Org]) -> int:
+        """Enter organisations, parents before children; returns how many."""
+        paths: dict[str, str] = {row.id: row.path for row in conn.execute(select(org_unit.c.id, org_unit.c.path))}
+        count = 0
+        for org in orgs:
+            if "/" in org.id or not org.id:
+                raise BadRequest(f"{org.id!r} is no id of an organisation", mend="letters, digits, - and .")
+            if org.parent is not None and org.parent not in paths:
+                raise BadRequest(f"the parent of {org.id} is unknown: {org.parent}", mend="enter parents first")
+            paths[org.id] = (paths[org.parent] if org.parent else "") + org.id + "/"
+            values = {"parent": org.parent, "kind": org.kind, "title": org.title, "path": paths[org.id]}
+            entered = insert(conn, org_unit).values(id=org.id, **values)
+            conn.execute(entered.on_conflict_do_update(index_elements=["id"], set_=values))
+            count += 1
+        return count
+
+    def path(self, conn: Connection, org: str) -> str:
+        """Ids from the root to this organisation, each ended by "/"; the organisation alone where it is unknown."""
+        found = conn.execute(select(org_unit.c.path).where(org_unit.c.id == org)).scalar()
+        return str(found) if found is not None else f"{org}/"
+
+    def title(self, conn: Connection, org: str) -> dict[str, str]:
+        """Its name in both languages."""
+        found = conn.execute(select(org_unit.c.title).where(org_unit.c.id == org)).scalar()
+        return dict(found) if found else {"zh": org, "en": org}
+
+    def put(self, conn: Connection, lines: Iterable[RosterLine]) -> int:
+        """Enter lines; a line with a known id replaces it. Raises BadRequest for a tier or shift that is none."""
+        rows = [self._row(line) for line in lines]
+        for start in range(0, len(rows), 400):
+            part = rows[start : start + 400]
+            conn.execute(delete(roster_line).where(roster_line.c.id.in_([row["id"] for row in part])))
+            conn.execute(roster_line.insert(), part)
+        return len(rows)
+
+    def remove(self, conn: Connection, ids: Sequence[str]) -> int:
+        """Take lines out; returns how many there were."""
+        return int(conn.execute(delete(roster_line).where(roster_line.c.id.in_(list(ids)))).rowcount)
+
+    def erase(self, conn: Connection, resident_id: str) -> int:
+        """Take out whoever was to be called for this resident, and the resident's own duties."""
+        mine = (roster_line.c.scope == resident_id) | (roster_line.c.who == resident_id)
+        return int(conn.execute(delete(roster_line).where(mine)).rowcount)
+
+    def called(self, conn: Connection, scopes: Sequence[str], tier: int, at: datetime) -> list[Contact]:
+        """Whom to call now."""
+        query = select(roster_line).where(roster_line.c.scope.in_(list(scopes)), roster_line.c.tier == tier)
+        lines = [self._line(row) for row in conn.execute(query)]
+        return [_contact(line) for line in on_duty(lines, scopes, tier, at, self.calendar)]
+
+    def colleagues(self, conn: Connection, scopes: Sequence[str], at: datetime) -> list[Contact]:
+        """Everybody with an account who is on duty for a place, by tier: to whom a case can be handed."""
+        found = [contact for tier in TIERS for contact in self.called(conn, scopes, tier, at)]
+        return [contact for contact in found if contact.who is not None]
+
+    def knows(self, conn: Connection, who: str) -> str | None:
+        """The name under which this principal stands on the roster; None where they do not."""
+        query = select(roster_line.c.name).where(roster_line.c.who == who).limit(1)
+        return conn.execute(query).scalar()
+
+    def duties(self, conn: Connection, who: str, at: datetime) -> bool:
+        """True when this principal has the duty now in any scope of theirs."""
+        rows = conn.execute(select(roster_line).where(roster_line.c.who == who))
+        lines = [self._line(row) for row in rows]
+        return any(
+            line in on_duty(lines, [line.scope], line.tier, at, self.calendar) for line in lines if _valid(line, at)
+        )
+
+    def address(self, conn: Connection, line: str, channel: int) -> str | None:
+        """One Apprise address of a line; None where the line is gone or has no such."""
+        body = conn.execute(select(roster_line.c.urls).where(roster_line.c.id == line)).scalar()
+        urls = self._open(line, body)
+        return urls[channel] if 0 <= channel < len(urls) else None
+
+    def _row(self, line: RosterLine) -> dict[str, Any]:
+        if line.tier not in TIERS:
+            raise BadRequest(f"tier {line.tier}", where=line.id, mend="1 to 4")
+        if not line.shifts or not set(line.shifts) <= set(SHIFTS):
+            raise BadRequest(f"shifts {list(line.shifts)}", where=line.id, mend="some of " + ", ".join(SHIFTS))
+        if not set(line.weekdays) <= set(range(7)):
+            raise BadRequest(f"weekdays {list(line.weekdays)}", where=line.id, mend="0 (Monday) to 6")
+        row: dict[str, Any] = {name: getattr(line, name) for name in line.__struct_fields__}
+        body = sealed(self._cipher, msgspec.json.encode(line.urls), f"roster/{line.id}") if line.urls else None
+        return row | {"shifts": list(line.shifts), "weekdays": list(line.weekdays), "urls": body}
+
+    def _line(self, row: Any) -> RosterLine:
+        values = dict(row._mapping)
+        values["urls"] = self._open(row.id, row.urls)
+        values["shifts"], values["weekdays"] = tuple(row.shifts), tuple(row.weekdays)
+        return RosterLine(**values)
+
+    def _open(self, line: str, body: bytes | None) -> tuple[str, ...]:
+        if body is None:
+            return ()
+        return msgspec.json.decode(unsealed(self._cipher, body, f"roster/{line}"), type=tuple[str, ...])
+
+
+def _contact(line: RosterLine) -> Contact:
+    return Contact(line.id, line.who, line.name, line.tier, line.phone, line.language, len(line.urls))
+
+
+def _valid(line: RosterLine, at: datetime) -> bool:
+    return (line.valid_from is None or line.valid_from <= at) and (line.valid_to is None or at < line.valid_to)
+
+
+def _weekday(line: RosterLine, day: int) -> bool:
+    return not line.weekdays or day in line.weekdays
