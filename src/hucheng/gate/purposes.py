@@ -1,0 +1,283 @@
+"""Why one asks: the closed list of purposes, each with its legal basis, owner, users and end.
+
+What an app brings (purposes with the fields they would see, policies) is a *request*. Nothing opens until the data
+bureau accepts it, with an impact assessment on record (PIPL arts. 55 and 56). The digest of a purpose covers the
+purpose and every use that a contract gives it: change one field of one use, and it must be accepted again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Column, Connection, Table, Text, select
+
+from hucheng.base.catalogue import Catalogue
+from hucheng.base.ledger import Instant, Ledger, after_commit, insert, metadata
+from hucheng.errors import BadRequest, NotFound, Refused
+
+State = Literal["requested", "accepted", "refused"]
+
+request = Table(
+    "request",
+    metadata,
+    Column("kind", Text, primary_key=True, comment="purpose or policies"),
+    Column("id", Text, primary_key=True, comment="of the purpose, or name of the app whose policies they are"),
+    Column("app", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("by", Text, nullable=True),
+    Column("at", Instant, nullable=False),
+    Column("assessment", Text, nullable=True),
+)
+
+
+class Purpose(Struct, frozen=True):
+    """Why data is used, and under what law. ``kinds`` of principals may ask; after ``ends`` nobody may."""
+
+    id: str
+    title: dict[str, str]
+    legal_basis: str
+    owner: str
+    kinds: tuple[str, ...]
+    needs_case: bool = False
+    ends: date | None = None
+    standing: bool = False
+
+
+class Request(Struct, frozen=True):
+    """Something an app asks for, and what became of it."""
+
+    kind: str
+    id: str
+    app: str
+    digest: str
+    state: State
+    by: str | None
+    at: datetime
+    assessment: str | None
+
+
+BASE: tuple[Purpose, ...] = (
+    Purpose(
+        "self.access",
+        {"zh": "本人查阅", "en": "Access to one's own data"},
+        "个人信息保护法 第45条 (PIPL art. 45)",
+        "city.data-bureau",
+        ("resident",),
+    ),
+    Purpose(
+        "rights.journal",
+        {"zh": "查看谁使用了我的数据", "en": "Who used my data"},
+        "个人信息保护法 第44条、第50条 (PIPL arts. 44, 50)",
+        "city.data-bureau",
+        ("resident", "carer"),
+    ),
+    Purpose(
+        "cases.work",
+        {"zh": "处理事项", "en": "Working on cases"},
+        "个人信息保护法 第13条、第34条 (PIPL arts. 13, 34)",
+        "city.operations",
+        ("officer", "carer", "service"),
+    ),
+    Purpose(
+        "cases.inspect",
+        {"zh": "检查事项", "en": "Inspecting cases"},
+        "个人信息保护法 第51条、第54条 (PIPL arts. 51, 54)",
+        "city.data-bureau",
+        ("operator", "auditor"),
+    ),
+    Purpose(
+        "audit.review",
+        {"zh": "审计", "en": "Audit"},
+        "个人信息保护法 第54条 (PIPL art. 54)",
+        "city.audit",
+        ("auditor",),
+    ),
+    Purpose(
+        "city.statistics",
+        {"zh": "城市统计", "en": "City statistics"},
+        "统计法 第9条；个人信息保护法 第34条 (Statistics Law art. 9; PIPL art. 34)",
+        "city.data-bureau",
+        ("officer", "auditor", "operator"),
+    ),
+)
+ASSESSED = "Shipped with the platform and assessed there: what makes the house answerable to the people in it."
+
+
+class Purposes:
+    """Purposes and requests, in the ledger. `declare` what is installed, `accept` what may open."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        catalogue: Catalogue,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._ledger = ledger
+        self._catalogue = catalogue
+        self._clock = clock
+        self._purposes: dict[str, tuple[str, Purpose]] = {purpose.id: ("base", purpose) for purpose in BASE}
+        self._policies: dict[str, str] = {}
+        self._digests: dict[str, str] = {}
+        self._states: dict[tuple[str, str], Request] | None = None
+        self._lock = threading.Lock()
+        self.changes = 0
+
+    def declare(self, app: str, purposes: Iterable[Purpose] = (), policies: str = "") -> None:
+        """Say what an installed app asks for. Raises BadRequest when a purpose belongs to somebody else."""
+        for purpose in purposes:
+            owner = self._purposes.get(purpose.id, (app, purpose))[0]
+            if owner != app:
+                raise BadRequest(
+                    f"purpose {purpose.id!r} belongs to {owner!r}", where=app, mend="name it after the app"
+                )
+            if not purpose.legal_basis or not purpose.kinds:
+                raise BadRequest(f"purpose {purpose.id!r} says no legal basis or nobody who may", where=app)
+            self._purposes[purpose.id] = (app, purpose)
+            self._digests.pop(purpose.id, None)
+        if policies.strip():
+            self._policies[app] = policies
+
+    def enrol(self, *, conn: Connection | None = None) -> list[Request]:
+        """Enter what is declared as requests in the ledger; returns what waits for acceptance.
+
+        What is there with the same digest stays as it is; with another digest it is a request again. The base's
+        own purposes come accepted, with the assessment shipped with them.
+        """
+        now = self._clock()
+        with self._ledger.on(conn) as writing:
+            stored = self._load(writing)
+            for kind, name, app, digest in self._declared():
+                held = stored.get((kind, name))
+                if held is not None and held.digest == digest:
+                    continue
+                shipped = app == "base"
+                fresh = {
+                    "app": app,
+                    "digest": digest,
+                    "state": "accepted" if shipped else "requested",
+                    "by": "hucheng" if shipped else None,
+                    "at": now,
+                    "assessment": ASSESSED if shipped else None,
+                }
+                statement = insert(writing, request).values(kind=kind, id=name, **fresh)
+                writing.execute(statement.on_conflict_do_update(index_elements=["kind", "id"], set_=fresh))
+            after_commit(writing, self.forget_cached)
+            return [one for one in self._load(writing).values() if one.state == "requested"]
+
+    def accept(self, kind: str, name: str, *, by: str, assessment: str, conn: Connection | None = None) -> Request:
+        """Accept a request as it is declared now. Raises BadRequest without an assessment, NotFound without request."""
+        if len(assessment.strip()) < 20:
+            raise BadRequest(
+                "an impact assessment must be on record", where=name, mend="say what it risks and why it may"
+            )
+        return self._settle(kind, name, "accepted", by, assessment, conn)
+
+    def refuse(self, kind: str, name: str, *, by: str, reason: str, conn: Connection | None = None) -> Request:
+        """Refuse a request, or take an acceptance back; it closes at once."""
+        return self._settle(kind, name, "refused", by, reason, conn)
+
+    def requests(self) -> list[Request]:
+        """Every request with its state, by kind and id."""
+        return [one for _, one in sorted(self._current().items())]
+
+    def all(self) -> list[Purpose]:
+        """Every declared purpose, accepted or not, by id."""
+        return [purpose for _, (_, purpose) in sorted(self._purposes.items())]
+
+    def owner(self, purpose_id: str) -> str:
+        """The app that declared a purpose, ``base`` for the base's own."""
+        return self._purposes[purpose_id][0]
+
+    def get(self, purpose_id: str) -> Purpose:
+        """A purpose in force. Raises Refused when it is unknown, not accepted as it stands, or past its end."""
+        if purpose_id not in self._purposes:
+            raise Refused(
+                f"{purpose_id!r} is no purpose", policy="purpose.listed", needed="a purpose from the closed list"
+            )
+        _, purpose = self._purposes[purpose_id]
+        self._open("purpose", purpose_id, self._digest(purpose))
+        if purpose.ends is not None and self._clock().date() > purpose.ends:
+            raise Refused(
+                f"the purpose {purpose_id!r} ended on {purpose.ends.isoformat()}",
+                policy="purpose.in-force",
+                needed="a new purpose with a new assessment",
+            )
+        return purpose
+
+    def policies(self) -> dict[str, str]:
+        """Policy texts of apps that are accepted as they stand, by app."""
+        found = {}
+        for app, text in sorted(self._policies.items()):
+            held = self._current().get(("policies", app))
+            if held is not None and held.state == "accepted" and held.digest == _hash(text):
+                found[app] = text
+        return found
+
+    def forget_cached(self) -> None:
+        """Read states anew."""
+        with self._lock:
+            self._states = None
+            self.changes += 1
+
+    def _open(self, kind: str, name: str, digest: str) -> None:
+        held = self._current().get((kind, name))
+        if held is None or held.state == "requested":
+            what = f"the {kind} {name!r} is a request: nobody has accepted it"
+        elif held.state == "refused":
+            what = f"the {kind} {name!r} was refused"
+        elif held.digest != digest:
+            what = f"the {kind} {name!r} is not what was accepted: it changed since"
+        else:
+            return
+        raise Refused(what, policy=f"{kind}.accepted", needed="acceptance by the data bureau with an impact assessment")
+
+    def _settle(self, kind: str, name: str, state: State, by: str, assessment: str, conn: Connection | None) -> Request:
+        declared = {(k, n): (app, digest) for k, n, app, digest in self._declared()}
+        if (kind, name) not in declared:
+            raise NotFound(f"nobody asks for the {kind} {name!r}", mend="is the app installed?")
+        app, digest = declared[kind, name]
+        settled = Request(kind, name, app, digest, state, by, self._clock(), assessment)
+        fresh = {n: getattr(settled, n) for n in ("app", "digest", "state", "by", "at", "assessment")}
+        with self._ledger.on(conn) as writing:
+            statement = insert(writing, request).values(kind=kind, id=name, **fresh)
+            writing.execute(statement.on_conflict_do_update(index_elements=["kind", "id"], set_=fresh))
+            after_commit(writing, self.forget_cached)
+        return settled
+
+    def _declared(self) -> list[tuple[str, str, str, str]]:
+        asked = [("purpose", p.id, app, self._digest(p)) for app, p in self._purposes.values()]
+        return asked + [("policies", app, app, _hash(text)) for app, text in self._policies.items()]
+
+    def _digest(self, purpose: Purpose) -> str:
+        if (known := self._digests.get(purpose.id)) is not None:
+            return known
+        uses = {c.id: c.uses[purpose.id] for c in self._catalogue if purpose.id in c.uses}
+        found = _hash({"purpose": purpose, "uses": dict(sorted(uses.items()))})
+        self._digests[purpose.id] = found
+        return found
+
+    def _current(self) -> dict[tuple[str, str], Request]:
+        states = self._states
+        if states is None:
+            with self._ledger.read() as conn:
+                states = self._load(conn)
+            self._states = states
+        return states
+
+    @staticmethod
+    def _load(conn: Connection) -> dict[tuple[str, str], Request]:
+        names = Request.__struct_fields__
+        rows = conn.execute(select(*(request.c[name] for name in names))).all()
+        return {(row.kind, row.id): Request(*row) for row in rows}
+
+
+def _hash(value: Any) -> str:
+    return sha256(msgspec.json.encode(value, order="sorted")).hexdigest()
