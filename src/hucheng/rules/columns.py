@@ -1,0 +1,177 @@
+"""Facts as columns come in: SQL that reads each exactly as declared, or leaves it empty and says why.
+
+Out of range, too many decimal places, no value of the enum: the row is reported, not decided. A column whose *type*
+cannot carry the fact is an error of the whole table.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from hucheng.errors import RuleError
+from hucheng.rules.kinds import written
+from hucheng.rules.model import FactDeclared
+from hucheng.rules.strict import literal
+
+_WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"}  # fmt: skip
+_FINE = 6
+"""Places beyond the fact's scale at which a binary float is read before it is rounded as declared."""
+
+
+def quoted(name: str) -> str:
+    """An identifier in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+Reading = tuple[str | None, str]
+"""SQL of a column ``u_<fact>`` that must stand a layer below, if any, and SQL of the fact itself."""
+
+
+def reading(fact: FactDeclared, column: str, sql_type: str, text: bool) -> Reading:
+    """SQL of the fact in internal units, NULL where unknown or not admissible; RuleError for a wrong type.
+
+    ``text``: the table comes from a CSV file, where every value is text.
+    """
+    kind = sql_type.upper()
+    if kind in ('"NULL"', "NULL"):
+        return None, f"CAST(NULL AS {internal(fact)})"
+    is_text = kind == "VARCHAR" or kind.startswith("ENUM")
+    name = fact.kind.name
+    if name == "enum" and is_text:
+        allowed = ", ".join(literal(value) for value in fact.kind.values)
+        source = f"CAST({column} AS VARCHAR)"
+        return None, f"CASE WHEN {source} IN ({allowed}) THEN {source} END"
+    if name == "boolean":
+        if kind == "BOOLEAN":
+            return None, column
+        if is_text and text:
+            return (
+                None,
+                f"CASE lower({column}) WHEN 'true' THEN TRUE WHEN '1' THEN TRUE WHEN 'false' THEN FALSE WHEN '0' THEN FALSE END",
+            )  # noqa: E501
+    if name == "date":
+        low, high = (literal(date.fromordinal(end)) for end in (fact.kind.low, fact.kind.high))
+        if kind == "DATE":
+            return None, f"CASE WHEN {column} BETWEEN {low} AND {high} THEN {column} END"
+        if is_text and text:
+            day = f"TRY_CAST(CASE WHEN regexp_full_match({column}, '\\d{{4}}-\\d{{2}}-\\d{{2}}') THEN {column} END AS DATE)"
+            return None, f"CASE WHEN {day} BETWEEN {low} AND {high} THEN {day} END"
+    if name == "number":
+        if kind in _WHOLE:
+            step = 10**fact.kind.scale
+            low, high = -(-fact.kind.low // step), fact.kind.high // step
+            return None, f"CASE WHEN {column} BETWEEN {low} AND {high} THEN CAST({column} AS BIGINT) * {step} END"
+        if found := re.fullmatch(r"DECIMAL\((\d+),\s*(\d+)\)", kind):
+            return _exact(fact, column, int(found[2]))
+        if kind in ("DOUBLE", "FLOAT"):
+            return _binary(fact, column, kind)
+        if is_text and text:
+            places = 12
+            fits = f"regexp_full_match({column}, '[+-]?\\d{{1,18}}(\\.\\d{{1,{places}}})?')"
+            return _exact(fact, f"CAST(CASE WHEN {fits} THEN {column} END AS DECIMAL(38,{places}))", places)
+    raise RuleError(
+        f"the column “{fact.name}” is {sql_type.lower()}, the fact is {fact.kind}",
+        where=fact.name,
+        mend=_wanted(fact),
+    )
+
+
+def internal(fact: FactDeclared) -> str:
+    """SQL type of the fact in internal units."""
+    return {"boolean": "BOOLEAN", "enum": "VARCHAR", "date": "DATE", "number": "BIGINT"}[fact.kind.name]
+
+
+def _wanted(fact: FactDeclared) -> str:
+    wanted = {"boolean": "a boolean column", "enum": "a text column", "date": "a date column (not a timestamp)"}
+    return "give it as " + wanted.get(fact.kind.name, "an integer, decimal or float column")
+
+
+def _exact(fact: FactDeclared, column: str, places: int) -> Reading:
+    """From a decimal with ``places`` decimals; first the range, so that nothing can overflow."""
+    step = 10**fact.kind.scale
+    low, high = math.floor(fact.kind.low / step) - 1, math.ceil(fact.kind.high / step) + 1
+    near = f"CASE WHEN {column} BETWEEN CAST({low} AS DOUBLE) AND CAST({high} AS DOUBLE) THEN {column} END"
+    if places <= 9:
+        units = f"CAST(CAST({near} AS DECIMAL(28,{places})) * {10**places} AS HUGEINT)"
+    else:
+        units = f"CAST(replace(CAST({near} AS VARCHAR), '.', '') AS HUGEINT)"
+    return _scaled(fact, units, places)
+
+
+def _scaled(fact: FactDeclared, units: str, places: int) -> Reading:
+    """From whole units of ``10**-places`` to units of the fact's scale, rounded as declared, within its range."""
+    scale, u = fact.kind.scale, f"u_{fact.name}"
+    step = 10 ** abs(places - scale)
+    if places <= scale:
+        value = f"({u} * {step})"
+    elif fact.rounding == "half_up":
+        value = (
+            f"(CASE WHEN {u} >= 0 THEN (2 * {u} + {step}) // {2 * step} ELSE -((2 * -{u} + {step}) // {2 * step}) END)"
+        )
+    elif fact.rounding == "floor":
+        value = f"(({u} - (({u} % {step}) + {step}) % {step}) // {step})"
+    elif fact.rounding == "ceil":
+        value = f"(-((-{u} - ((-{u} % {step}) + {step}) % {step}) // {step}))"
+    else:
+        value = f"(CASE WHEN {u} % {step} = 0 THEN {u} // {step} END)"
+    return units, f"CASE WHEN {value} BETWEEN {fact.kind.low} AND {fact.kind.high} THEN CAST({value} AS BIGINT) END"
+
+
+def _binary(fact: FactDeclared, column: str, kind: str) -> Reading:
+    """From a binary float: it must be the float nearest to a decimal of the declared scale, or be rounded."""
+    step = 10**fact.kind.scale
+    low, high = math.floor(fact.kind.low / step) - 1, math.ceil(fact.kind.high / step) + 1
+    near = f"CASE WHEN {column} BETWEEN {low} AND {high} THEN {column} END"  # leaves out NaN and infinity too
+    if fact.rounding is None:
+        units = f"round(CAST({near} AS DOUBLE) * {step})"
+        same = f"CAST({units} / {step} AS {kind}) = {column}"
+        return None, (
+            f"CASE WHEN {same} AND {units} BETWEEN {fact.kind.low} AND {fact.kind.high} "
+            f"THEN CAST({units} AS BIGINT) END"
+        )
+    if kind == "FLOAT":
+        near = f"CAST(CAST({near} AS VARCHAR) AS DOUBLE)"
+    places = fact.kind.scale + _FINE
+    return _scaled(fact, f"CAST(round(({near}) * {10**places}) AS HUGEINT)", places)
+
+
+def complaint(fact: FactDeclared, column: str) -> str:
+    """SQL of what is wrong with the row, for a fact that is given but not admissible."""
+    if fact.kind.name == "enum":
+        domain = "not one of " + ", ".join(fact.kind.values[:12])
+    elif fact.kind.name == "boolean":
+        domain = "not true or false"
+    else:
+        ends = (fact.kind.low, fact.kind.high)
+        low, high = (written(fact.kind, date.fromordinal(e) if fact.kind.name == "date" else e) for e in ends)
+        unit = f" {fact.unit}" if fact.unit else ""
+        domain = f"not within {low} to {high}{unit}"
+        if fact.kind.name == "number" and fact.rounding is None:
+            domain += f" with {fact.kind.scale} decimal places" if fact.kind.scale else " in whole numbers"
+    return f"{literal(fact.name + ': ')} || CAST({column} AS VARCHAR) || {literal(' is ' + domain)}"
+
+
+def given(columns: Sequence[str], facts: dict[str, Any], outcomes: dict[str, Any]) -> list[str]:
+    """Names of the id columns; RuleError where a fact is missing or a name stands twice."""
+    import difflib
+
+    doubled = sorted({name for name in columns if list(columns).count(name) > 1})
+    if doubled:
+        raise RuleError(f"the column “{doubled[0]}” is there twice", where=doubled[0], mend="rename one of them")
+    missing = [name for name in facts if name not in columns]
+    ids = [name for name in columns if name not in facts]
+    if missing:
+        near = difflib.get_close_matches(missing[0], ids, 1)
+        raise RuleError(
+            f"the fact “{missing[0]}” has no column" + (f" (and {len(missing) - 1} more)" if missing[1:] else ""),
+            where=missing[0],
+            mend=f"is it “{near[0]}”? rename it" if near else "add the column; leave it empty where unknown",
+        )
+    for name in ids:
+        if name in outcomes or name == "_problem":
+            raise RuleError(f"the id column “{name}” has the name of a result", where=name, mend="rename it")
+    return ids

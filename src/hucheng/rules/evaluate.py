@@ -1,0 +1,200 @@
+"""One person, in plain Python: the strict reading of a tree, and facts read as exactly as in a table."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any
+
+from hucheng.errors import RuleError
+from hucheng.rules.arithmetic import divide
+from hucheng.rules.kinds import Value, written
+from hucheng.rules.model import FactDeclared
+from hucheng.rules.tree import (
+    Age, Among, Case, Compare, Const, Earlier, Every, Extreme, Fact, Node, Not, Product, Rounded, Shift, Some, Sum,
+    Today,
+)  # fmt: skip
+
+Known = Mapping[str, Value | None]
+_TEXT_NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{1,12})?")
+_FINE = 6
+
+
+def months_later(day: date, months: int) -> date:
+    """The same day some months later; a day that the month lacks becomes its last day."""
+    place = day.year * 12 + day.month - 1 + months
+    year, month = place // 12, place % 12 + 1
+    return date(year, month, min(day.day, calendar.monthrange(year, month)[1]))
+
+
+def years_between(born: date, on: date) -> int:
+    """Completed years; born on 29 February: completed on 1 March."""
+    return (on.year * 10000 + on.month * 100 + on.day - born.year * 10000 - born.month * 100 - born.day) // 10000
+
+
+def value(node: Node, known: Known, earlier: Known, on: date | None) -> Value | None:
+    """Value of a tree; None where the strict reading leaves it open (or no branch of a ``one_of`` holds)."""
+
+    def of(node: Node) -> Any:
+        match node:
+            case Const(_, constant):
+                return constant
+            case Fact(_, name):
+                return known.get(name)
+            case Earlier(_, name):
+                return earlier.get(name)
+            case Today():
+                return on
+            case Every(parts):
+                return _joined((of(part) for part in parts), False)
+            case Some(parts):
+                return _joined((of(part) for part in parts), True)
+            case Case(_, branches, other, unordered):
+                return _case(branches, other, unordered)
+            case Not(part):
+                got = of(part)
+                return None if got is None else not got
+            case Among(part, values):
+                got = of(part)
+                return None if got is None else got in values
+            case Compare(op, left, right):
+                return _compared(op, of(left), of(right))
+            case Sum(_, op, left, right):
+                a, b = of(left), of(right)
+                return None if a is None or b is None else a + b if op == "+" else a - b
+            case Product(_, left, right):
+                a, b = of(left), of(right)
+                return None if a is None or b is None else a * b
+            case Rounded(_, mode, numerator, factor, divisor):
+                a, b = of(numerator), of(divisor)
+                return None if a is None or b is None else divide(mode, a * factor, b)
+            case Extreme(_, name, parts):
+                got = [of(part) for part in parts]
+                return None if None in got else min(got) if name == "least" else max(got)
+            case Shift(_, day, unit, count):
+                a, b = of(day), of(count)
+                if a is None or b is None:
+                    return None
+                return a + timedelta(days=b) if unit == "day" else months_later(a, b)
+            case Age(_, born, at):
+                a, b = of(born), of(at)
+                return None if a is None or b is None else years_between(a, b)
+        raise AssertionError(node)
+
+    def _case(branches: tuple[tuple[Node, Node], ...], other: Node | None, unordered: bool) -> Any:
+        if unordered:
+            held = [result for when, result in branches if of(when) is True]
+            return of(held[0]) if len(held) == 1 else None
+        for when, result in branches:
+            got = of(when)
+            if got is None:
+                return None
+            if got:
+                return of(result)
+        return None if other is None else of(other)
+
+    found: Value | None = of(node)
+    return found
+
+
+def _joined(parts: Any, stop: bool) -> bool | None:
+    open_ = False
+    for part in parts:
+        if part is stop:
+            return stop
+        open_ = open_ or part is None
+    return None if open_ else not stop
+
+
+def _compared(op: str, a: Any, b: Any) -> bool | None:
+    if a is None or b is None:
+        return None
+    match op:
+        case "=":
+            return bool(a == b)
+        case "<>":
+            return bool(a != b)
+        case "<":
+            return bool(a < b)
+        case "<=":
+            return bool(a <= b)
+        case ">":
+            return bool(a > b)
+    return bool(a >= b)
+
+
+def admit(fact: FactDeclared, given: Any) -> Value | None:
+    """A fact as given by JSON or Python, in internal units; RuleError where it is not admissible.
+
+    Dates may be ISO text, numbers may be text; None is unknown.
+    """
+    if given is None or given != given:  # noqa: PLR0124 - NaN is unknown, as in pandas
+        return None
+    kind = fact.kind
+    if type(given).__module__ == "numpy":
+        given = given.item()
+    found: Value | None = None
+    if kind.name == "boolean" and isinstance(given, bool):
+        found = given
+    elif kind.name == "enum" and isinstance(given, str):
+        found = given
+    elif kind.name == "date":
+        if isinstance(given, str) and len(given) == 10:
+            try:
+                found = date.fromisoformat(given)
+            except ValueError:
+                found = None
+        elif isinstance(given, date) and not isinstance(given, datetime):
+            found = given
+    elif kind.name == "number" and not isinstance(given, bool):
+        found = _number(fact, given)
+    if found is None or not kind.holds(found):
+        raise RuleError(
+            f"{fact.name}: {given!r} is not {_domain(fact)}", where=fact.name, mend="correct the fact at its source"
+        )
+    return found
+
+
+def _number(fact: FactDeclared, given: Any) -> int | None:
+    scale, step = fact.kind.scale, 10**fact.kind.scale
+    if isinstance(given, float):
+        if abs(given) > 1e18:
+            return None
+        if fact.rounding is None:
+            units = _nearest(given * step)
+            return units if units / step == given else None
+        places = scale + _FINE
+        return divide(fact.rounding, _nearest(given * 10**places), 10**_FINE)
+    if isinstance(given, str):
+        if not _TEXT_NUMBER.fullmatch(given):
+            return None
+        given = Decimal(given)
+    if isinstance(given, int):
+        return given * step
+    if not isinstance(given, Decimal):
+        return None
+    try:
+        top, bottom = given.as_integer_ratio()
+    except (InvalidOperation, OverflowError, ValueError):
+        return None
+    if fact.rounding is None:
+        return top * step // bottom if top * step % bottom == 0 else None
+    return divide(fact.rounding, top * step, bottom)
+
+
+def _nearest(x: float) -> int:
+    return int(Decimal(x).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+def _domain(fact: FactDeclared) -> str:
+    kind = fact.kind
+    if kind.name == "boolean":
+        return "true or false"
+    if kind.name == "enum":
+        return "one of " + ", ".join(kind.values[:12])
+    low, high = (written(kind, date.fromordinal(e) if kind.name == "date" else e) for e in (kind.low, kind.high))
+    places = f" with at most {kind.scale} decimal places" if kind.name == "number" and not fact.rounding else ""
+    return f"within {low} to {high}" + (f" {fact.unit}" if fact.unit else "") + places

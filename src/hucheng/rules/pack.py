@@ -1,0 +1,127 @@
+"""A rule pack: what others hold in their hands. File in, decisions out; nothing is kept, nothing is asked outside."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from hucheng.errors import RuleError
+from hucheng.rules import document, reading
+from hucheng.rules.model import Version, Words
+from hucheng.rules.reasons import explain
+from hucheng.rules.tables import decide
+
+
+class Pack:
+    """A loaded rule pack; immutable, to be shared between threads."""
+
+    def __init__(self, contents: reading.Contents) -> None:
+        self._contents = contents
+        self.id: str = contents.id
+        self.title: Words = contents.title
+        self.basis: str = contents.basis
+        self.sources: tuple[str, ...] = contents.sources
+        self.note: Words = contents.note
+        self.versions: tuple[Version, ...] = contents.versions
+        self.hash: str = contents.digest
+        self.file: str = contents.file
+
+    def __repr__(self) -> str:
+        return f"Pack({self.id!r}, {self.hash[:8]}, from {self.versions[0].in_force})"
+
+    def version(self, on: date | None = None) -> Version:
+        """The version in force on a date; without a date the latest. RuleError before the first."""
+        if on is None:
+            return self.versions[-1]
+        day = on.date() if isinstance(on, datetime) else on
+        for version in reversed(self.versions):
+            if version.in_force <= day:
+                return version
+        raise RuleError(
+            f"{self.id} is in force from {self.versions[0].in_force}; nothing was in force on {day}",
+            where=f"{self.file}:{1}",
+            mend="give a later date",
+        )
+
+    def decide(self, table: Any, on: date | None = None) -> Any:
+        """Decide every row of a table and give the same kind of table back.
+
+        Arrow table or record batch, Polars or pandas frame, DuckDB relation: id columns (passed through) and one column
+        a fact, NULL where it is not yet known. Gives the ids, one column an outcome, and ``_problem``: why a row was
+        not decided (a fact outside its domain, a broken constraint). RuleError for a missing or wrongly typed column.
+
+        >>> import pyarrow as pa
+        >>> from hucheng.rules import load
+        >>> table = pa.table({"id": ["a", "b"], "systolic": [185, 120], "diastolic": pa.array([None, 78], pa.int64())})
+        >>> load("blood-pressure").decide(table).to_pydict()["crisis"]
+        [True, False]
+        """
+        return decide(self.version(on), table, self._day(on))
+
+    def explain(self, row: Mapping[str, Any], on: date | None = None) -> dict[str, Any]:
+        """Why: outcomes of one person with reasons, basis and text in both languages.
+
+        ``{"outcomes": {name: {"value", "reasons": [{"fact", "value"}], "nearest": [...], "basis", "text"}}}``; a fact that
+        the row lacks is unknown. RuleError where a fact is outside its domain or a constraint is broken.
+
+        >>> from hucheng.rules import load
+        >>> crisis = load("blood-pressure").explain({"systolic": 185, "diastolic": 95})["outcomes"]["crisis"]
+        >>> crisis["value"], crisis["reasons"]
+        (True, [{'fact': 'systolic', 'value': 185}])
+        """
+        return explain(self.version(on), row, self._day(on), self.basis)
+
+    def _day(self, on: date | None) -> date | None:
+        day = on.date() if isinstance(on, datetime) else on
+        if day is None and self.versions[-1].dated:
+            raise RuleError(
+                f"{self.id} reckons with the date of the decision", where=self.file, mend="give the date (--on)"
+            )
+        return day
+
+
+def load(path_or_name: str | Path, search: Sequence[Path] = ()) -> Pack:
+    """Load a pack from a file, or by its name from folders and from the apps that ship with Hucheng. RuleError.
+
+    >>> from hucheng.rules import load
+    >>> load("blood-pressure").title["en"]
+    'Blood pressure grade'
+    """
+    path = Path(path_or_name)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        return _load(path)
+    name = str(path_or_name)
+    for folder in search:
+        if (folder / f"{name}.yaml").is_file():
+            return _load(folder / f"{name}.yaml")
+    shipped = names()
+    if name in shipped:
+        return _load(shipped[name])
+    raise RuleError(
+        f"there is no rule pack “{name}”", where=name, mend=f"give a path, or one of: {', '.join(sorted(shipped))}"
+    )
+
+
+def names() -> dict[str, Path]:
+    """Packs that ship inside the apps: name to file."""
+    found = {}
+    with importlib.resources.as_file(importlib.resources.files("hucheng")) as root:
+        for path in sorted(root.glob("apps/*/rules/*.yaml")):
+            found[path.stem] = path
+    return found
+
+
+def loads(text: str, file: str = "<text>") -> Pack:
+    """A pack from its text; ``file`` names it in messages. RuleError."""
+    return Pack(reading.contents(document.read(text.encode(), file)))
+
+
+def _load(path: Path) -> Pack:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RuleError(f"cannot read the file: {error.strerror}", where=str(path), mend="check the path") from None
+    return Pack(reading.contents(document.read(data, str(path))))

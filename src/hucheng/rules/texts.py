@@ -1,0 +1,76 @@
+"""Words for people: values with their labels and units, and the sentence that gives an outcome with its reasons."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from hucheng.rules.kinds import Kind, Value, written
+from hucheng.rules.model import OutcomeDeclared, Version, Words
+
+LANGUAGES = ("zh", "en")
+_YES = {"zh": ("否", "是"), "en": ("no", "yes")}
+_UNKNOWN = {"zh": "未知", "en": "unknown"}
+_SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+
+
+def said(kind: Kind, value: Value | None, unit: str | None, labels: Mapping[str, Words], language: str) -> str:
+    """A value as a person reads it."""
+    if value is None:
+        return _UNKNOWN[language]
+    label = labels.get(written(kind, value))
+    if label:
+        return label[language]
+    if isinstance(value, bool):
+        return _YES[language][value]
+    text = written(kind, value)
+    if isinstance(value, date) and language == "zh":
+        text = f"{value.year}年{value.month}月{value.day}日"
+    return f"{text} {unit}" if unit else text
+
+
+def told(
+    version: Version,
+    outcome: OutcomeDeclared,
+    value: Value | None,
+    known: Mapping[str, Value | None],
+    reasons: Sequence[str],
+) -> dict[str, str]:
+    """The outcome and its reasons in both languages."""
+    found = {}
+    key = "unknown" if value is None else written(outcome.kind, value)
+    template = outcome.texts.get(key) or ({} if value is None else outcome.texts.get("any", {}))
+    for language in LANGUAGES:
+
+        def slot(match: re.Match[str], language: str = language) -> str:
+            name = match[1]
+            if name == "value":
+                return said(outcome.kind, value, outcome.unit, outcome.labels, language)
+            if name not in version.facts:
+                return match[0]
+            fact = version.facts[name]
+            return said(fact.kind, known.get(name), fact.unit, fact.labels, language)
+
+        if template:
+            head = _SLOT.sub(slot, template[language])
+        else:
+            colon = "：" if language == "zh" else ": "
+            head = outcome.title[language] + colon + said(outcome.kind, value, outcome.unit, outcome.labels, language)
+        found[language] = _sentence(head, [_reason(version, name, known, language) for name in reasons], language)
+    return found
+
+
+def _reason(version: Version, name: str, known: Mapping[str, Value | None], language: str) -> str:
+    fact = version.facts[name]
+    return f"{fact.title[language]} {said(fact.kind, known.get(name), fact.unit, fact.labels, language)}"
+
+
+def _sentence(head: str, reasons: Sequence[str], language: str) -> str:
+    stop = "。" if language == "zh" else "."
+    head = head.rstrip("。.")
+    if not reasons:
+        return head + stop
+    if language == "zh":
+        return f"{head}。理由：{'；'.join(reasons)}。"
+    return f"{head}. Because: {'; '.join(reasons)}."
