@@ -1,0 +1,252 @@
+"""The lake: one Delta table a dataset, appended in order by its sole writer, read by DuckDB through its list of files.
+
+Every append carries the writer's offset as a Delta application transaction, in the same commit as the rows: after a
+crash the table itself says how far it is. A second writer of the same partition meets `Fenced`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from numpy.typing import NDArray
+
+from hucheng.errors import Fenced, LakeError
+
+CONFIGURATION = {
+    "delta.checkpointInterval": "100",
+    "delta.logRetentionDuration": "interval 1 hours",
+    "delta.deletedFileRetentionDuration": "interval 1 hours",
+}
+SMALL_FILES = 64
+FILE_BYTES = 128 << 20
+
+
+class Table:
+    """One dataset's table for one writer; keeps the table object, because only a kept one notices a rival."""
+
+    def __init__(self, path: Path, schema: pa.Schema, app_id: str) -> None:
+        self.path = path
+        self.app_id = app_id
+        try:
+            self._table = DeltaTable.create(path, schema, mode="ignore", name=path.name, configuration=CONFIGURATION)
+        except (DeltaError, OSError) as error:
+            raise LakeError(f"cannot open the table: {error}", where=str(path), mend="check the disk") from error
+        self._schema = schema
+        self._commits = 0
+
+    def offset(self) -> int:
+        """The last sequence this writer committed; 0 before the first."""
+        self._table.update_incremental()
+        return int(self._table.transaction_version(self.app_id) or 0)
+
+    def append(self, rows: pa.Table, seq: int, metadata: dict[str, str] | None = None) -> None:
+        """Append rows and the offset ``seq`` in one commit, on the disk when this returns.
+
+        Raises Fenced when somebody else wrote as this writer, LakeError when it cannot be written (try again).
+        """
+        try:
+            write_deltalake(
+                self._table,
+                rows,
+                mode="append",
+                writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
+                commit_properties=CommitProperties(
+                    app_transactions=[Transaction(self.app_id, seq)], custom_metadata=metadata or {}
+                ),
+            )
+        except CommitFailedError as error:
+            if "oncurrent transaction" in str(error):
+                raise Fenced(
+                    f"another {self.app_id} writes here", where=str(self.path), mend="stop one of the two"
+                ) from error
+            raise LakeError(f"not committed: {error}", where=str(self.path), mend="it is tried again") from error
+        except (DeltaError, OSError) as error:
+            raise LakeError(f"not written: {error}", where=str(self.path), mend="make room on the disk") from error
+        self._commits += 1
+        self._sync()
+
+    def settle(self) -> bool:
+        """After a failed append: whether it was committed all the same (then it must not be repeated)."""
+        before = self._table.transaction_version(self.app_id) or 0
+        return self.offset() > int(before)
+
+    def metadata(self) -> dict[str, Any]:
+        """What the newest commit carries beside the rows."""
+        found = self._table.history(1)
+        return dict(found[0]) if found else {}
+
+    def tidy(self) -> bool:
+        """Join small files when there are many, and drop files nobody can be reading any more; True if it did."""
+        if self._commits < SMALL_FILES:
+            return False
+        self._commits = 0
+        try:
+            self._table.optimize.compact(target_size=FILE_BYTES)
+            self._table.vacuum(retention_hours=1, dry_run=False, enforce_retention_duration=False)
+        except (DeltaError, OSError) as error:
+            raise LakeError(f"not tidied: {error}", where=str(self.path), mend="it is tried again") from error
+        return True
+
+    def expire(self, before: datetime) -> None:
+        """Delete what was observed before a moment (the contract's retention)."""
+        self._table.delete(f"observed_at < TIMESTAMP '{before.isoformat()}'")
+
+    def _sync(self) -> None:
+        """Have the newest commit's files on the disk: Delta writes them, but does not wait for the disk."""
+        log = self.path / "_delta_log"
+        entry = log / f"{self._table.version():020d}.json"
+        try:
+            with entry.open("rb") as file:
+                lines = [json.loads(line) for line in file]
+            for path in [entry, *(self.path / line["add"]["path"] for line in lines if "add" in line), log, self.path]:
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+        except FileNotFoundError:
+            return  # already joined into a checkpoint or a larger file
+
+
+class Lake:
+    """All tables below ``root``, one folder a dataset."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._open: dict[str, DeltaTable] = {}
+
+    def writer(self, dataset: str, schema: pa.Schema, app_id: str) -> Table:
+        """The table of a dataset for its one writer ``app_id``; made when there is none."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        return Table(self.root / dataset, schema, app_id)
+
+    def datasets(self) -> list[str]:
+        """Every dataset that has a table (the quarantine is none)."""
+        if not self.root.exists():
+            return []
+        return sorted(p.name for p in self.root.iterdir() if (p / "_delta_log").is_dir() and p.name[0] != "_")
+
+    def files(self, dataset: str, since: datetime | None = None, until: datetime | None = None) -> list[str]:
+        """The Parquet files of the newest version, without those that hold nothing observed in [since, until].
+
+        An empty list: the table is empty or was never written. Files stay readable for an hour after they were
+        joined into others.
+        """
+        table = self._fresh(dataset)
+        if table is None:
+            return []
+        actions = pa.table(table.get_add_actions(flatten=True))
+        paths = [str(self.root / dataset / path) for path in actions.column("path").to_pylist()]
+        if since is None and until is None:
+            return paths
+        if "min.observed_at" not in actions.column_names:
+            return paths
+        lows = actions.column("min.observed_at").to_pylist()
+        highs = actions.column("max.observed_at").to_pylist()
+        millisecond = timedelta(milliseconds=1)  # statistics may be cut to milliseconds
+        return [
+            path
+            for path, low, high in zip(paths, lows, highs, strict=True)
+            if low is None
+            or ((since is None or high + millisecond >= since) and (until is None or low - millisecond <= until))
+        ]
+
+    def replace(self, dataset: str, rows: pa.Table, app_id: str, version: int) -> bool:
+        """Put ``rows`` in the place of all rows, unless the table is at ``version`` already (registers' projection)."""
+        table = self._fresh(dataset)
+        if table is not None and int(table.transaction_version(app_id) or 0) >= version:
+            return False
+        self.root.mkdir(parents=True, exist_ok=True)
+        write_deltalake(
+            self.root / dataset,
+            rows,
+            mode="overwrite",
+            schema_mode="overwrite",
+            configuration=CONFIGURATION,
+            commit_properties=CommitProperties(app_transactions=[Transaction(app_id, version)]),
+        )
+        return True
+
+    def erase(self, dataset: str, column: str, value: str) -> int:
+        """Delete all rows in which ``column`` is ``value``, and the files that held them; gives their number."""
+        table = self._fresh(dataset)
+        if table is None:
+            return 0
+        told = table.delete(f"{column} = '{value.replace(chr(39), chr(39) * 2)}'")
+        table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
+        return int(told.get("num_deleted_rows") or 0)
+
+    def kept(self, dataset: str, devices: Sequence[str], metrics: Sequence[str], times: Any) -> NDArray[np.float64]:
+        """The stored value of each (device, metric, µs) asked for; NaN where the lake has none."""
+        found = np.full(len(devices), np.nan)
+        stamps = np.asarray(times, np.int64)
+        low, high = (_moment(int(stamps.min())), _moment(int(stamps.max()))) if len(stamps) else (None, None)
+        files = self.files(dataset, low, high) if len(stamps) else []
+        if not files:
+            return found
+        asked = pa.table(
+            {
+                "place": pa.array(np.arange(len(stamps))),
+                "device_id": pa.array(devices, pa.string()),
+                "metric": pa.array(metrics, pa.string()),
+                "at": pa.array(stamps).cast(pa.timestamp("us", "UTC")),
+            }
+        )
+        with connection() as db:
+            db.register("asked", asked)
+            answer = db.execute(
+                "SELECT place, value FROM read_parquet(?) r JOIN asked a ON r.device_id = a.device_id "
+                "AND r.metric = a.metric AND r.observed_at = a.at WHERE r.observed_at BETWEEN ? AND ?",
+                [files, low, high],
+            ).fetchnumpy()
+        found[np.asarray(answer["place"], np.int64)] = answer["value"]
+        return found
+
+    def read(self, dataset: str, columns: str = "*", where: str = "", values: Sequence[Any] = ()) -> pa.Table:
+        """Rows as Arrow, by the base's own hand (never for people: they go through the gate)."""
+        files = self.files(dataset)
+        if not files:
+            return pa.table({})
+        with connection() as db:
+            query = f"SELECT {columns} FROM read_parquet(?) {where}"
+            return db.execute(query, [files, *values]).to_arrow_table()
+
+    def _fresh(self, dataset: str) -> DeltaTable | None:
+        table = self._open.get(dataset)
+        try:
+            if table is None:
+                table = self._open[dataset] = DeltaTable(self.root / dataset)
+            else:
+                table.update_incremental()
+        except TableNotFoundError:
+            self._open.pop(dataset, None)
+            return None
+        except (DeltaError, OSError) as error:
+            self._open.pop(dataset, None)
+            raise LakeError(f"cannot read the table: {error}", where=dataset, mend="check the disk") from error
+        return table
+
+
+def connection() -> duckdb.DuckDBPyConnection:
+    """A DuckDB that loads nothing over the network and speaks UTC."""
+    db = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+    db.execute("SET TimeZone='UTC'")
+    return db
+
+
+def _moment(stamp_us: int) -> datetime:
+    """µs since 1970 as a time; what no calendar holds is cut to the nearest that it does."""
+    limit = 253402300799 * 10**6
+    return datetime.fromisoformat("1970-01-01T00:00:00+00:00") + timedelta(
+        microseconds=max(-62135596800 * 10**6, min(stamp_us, limit))
+    )
