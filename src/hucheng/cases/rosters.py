@@ -16,9 +16,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, delete, select
 
 from hucheng.base.keys import Keys, sealed, unsealed
-from hucheng.base.ledger import insert
 from hucheng.cases.calendar import SHIFTS, Calendar, ShiftKind
-from hucheng.cases.tables import org_unit, roster_line
+from hucheng.cases.tables import roster_line
 from hucheng.errors import BadRequest
 
 TIERS: Final[Mapping[int, dict[str, str]]] = {
@@ -28,15 +27,6 @@ TIERS: Final[Mapping[int, dict[str, str]]] = {
     4: {"zh": "应急值守", "en": "Emergency desk"},
 }
 LAST_TIER: Final = 4
-
-
-class Org(msgspec.Struct, frozen=True):
-    """A node of the organisation tree; ``kind``: province, city, district, street, community, department …"""
-
-    id: str
-    parent: str | None
-    kind: str
-    title: dict[str, str]
 
 
 class RosterLine(msgspec.Struct, frozen=True):
@@ -93,48 +83,21 @@ def on_duty(
     return []
 
 
-def scopes_of(resident_id: str | None, org: str) -> list[str]:
-    """Scopes of a place, nearest first: the resident, then the organisations from leaf to root.
+def scopes_of(resident_id: str | None, path: Sequence[str]) -> list[str]:
+    """Scopes of a place, nearest first: the resident, then the organisations of the path from leaf to root.
 
-    >>> scopes_of("r1", "cn/lj/c7/")
+    >>> scopes_of("r1", ("cn", "lj", "c7"))
     ['r1', 'c7', 'lj', 'cn']
     """
-    units = [part for part in org.split("/") if part]
-    return ([resident_id] if resident_id else []) + units[::-1]
+    return ([resident_id] if resident_id else []) + list(reversed(path))
 
 
 class Rosters:
-    """The roster and the organisation tree in the ledger."""
+    """The roster in the ledger."""
 
     def __init__(self, keys: Keys, calendar: Calendar) -> None:
         self.calendar = calendar
         self._cipher = AESGCM(keys.sub("roster addresses"))
-
-    def put_orgs(self, conn: Connection, orgs: Iterable[Org]) -> int:
-        """Enter organisations, parents before children; returns how many."""
-        paths: dict[str, str] = {row.id: row.path for row in conn.execute(select(org_unit.c.id, org_unit.c.path))}
-        count = 0
-        for org in orgs:
-            if "/" in org.id or not org.id:
-                raise BadRequest(f"{org.id!r} is no id of an organisation", mend="letters, digits, - and .")
-            if org.parent is not None and org.parent not in paths:
-                raise BadRequest(f"the parent of {org.id} is unknown: {org.parent}", mend="enter parents first")
-            paths[org.id] = (paths[org.parent] if org.parent else "") + org.id + "/"
-            values = {"parent": org.parent, "kind": org.kind, "title": org.title, "path": paths[org.id]}
-            entered = insert(conn, org_unit).values(id=org.id, **values)
-            conn.execute(entered.on_conflict_do_update(index_elements=["id"], set_=values))
-            count += 1
-        return count
-
-    def path(self, conn: Connection, org: str) -> str:
-        """Ids from the root to this organisation, each ended by "/"; the organisation alone where it is unknown."""
-        found = conn.execute(select(org_unit.c.path).where(org_unit.c.id == org)).scalar()
-        return str(found) if found is not None else f"{org}/"
-
-    def title(self, conn: Connection, org: str) -> dict[str, str]:
-        """Its name in both languages."""
-        found = conn.execute(select(org_unit.c.title).where(org_unit.c.id == org)).scalar()
-        return dict(found) if found else {"zh": org, "en": org}
 
     def put(self, conn: Connection, lines: Iterable[RosterLine]) -> int:
         """Enter lines; a line with a known id replaces it. Raises BadRequest for a tier or shift that is none."""

@@ -118,6 +118,10 @@ class Running:
         task.run()
         return self._advance()
 
+    def stay(self) -> Moved:
+        """Nothing moves: a note, a new time of arrival."""
+        return Moved()
+
     def fire(self, task: str) -> Moved | None:
         """A timer ran out; None where it no longer waits (somebody was quicker)."""
         found = self._workflow.tasks.get(UUID(task))
@@ -134,11 +138,17 @@ class Running:
     def progress(self) -> list[Step]:
         """The phases for a line of progress."""
         step = self.step
-        at = PHASES.index(step.phase) if step else len(PHASES)
-        names = (*PHASES, "closed")
+        done = {
+            self.model.steps[task.task_spec.name].phase
+            for task in self._workflow.tasks.values()
+            if task.has_state(TaskState.COMPLETED) and task.task_spec.name in self.model.steps
+        }
+        if step is None:
+            done.add("closed")
+        here = step.phase if step else ""
         return [
-            Step(name, dict(PHASE_TITLES[name]), "done" if n < at or step is None else "here" if n == at else "ahead")
-            for n, name in enumerate(names)
+            Step(name, dict(PHASE_TITLES[name]), "here" if name == here else "done" if name in done else "ahead")
+            for name in (*PHASES, "closed")
         ]
 
     def picture(self) -> Diagram:
@@ -231,9 +241,8 @@ def _without_old_loops(state: dict[str, Any]) -> dict[str, Any]:
     first: dict[str, str] = {}
     for name in path:
         spec = tasks[name]["task_spec"]
-        if spec in first and spec in state.get("_loops", (spec,)):
-            older = first[spec]
-            _splice(tasks, older, name)
+        if spec in first:
+            _splice(tasks, first[spec], name)
             return _without_old_loops(state)
         first[spec] = name
     return state

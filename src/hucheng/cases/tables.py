@@ -120,7 +120,7 @@ case_owed = Table(
     Column("owner", Text, nullable=True),
     Column("owner_name", Text, nullable=True),
     Column("community", Text, nullable=False),
-    Column("org", Text, nullable=False),
+    Column("org", Text, nullable=False, comment="as in case_file"),
     Column("done_at", Instant, nullable=True),
     Column("done_by", Text, nullable=True),
     Index("ix_case_owed_open", "done_at", "org"),
@@ -166,17 +166,6 @@ roster_line = Table(
     Column("valid_to", Instant, nullable=True),
     Index("ix_roster_line_scope", "scope", "tier"),
     Index("ix_roster_line_who", "who"),
-)
-
-org_unit = Table(
-    "org_unit",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("parent", Text, nullable=True),
-    Column("kind", Text, nullable=False),
-    Column("title", Json, nullable=False),
-    Column("path", Text, nullable=False, comment="ids from the root, each ended by /"),
-    Index("ix_org_unit_path", "path"),
 )
 
 desk_clock = Table(

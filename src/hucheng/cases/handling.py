@@ -1,0 +1,325 @@
+"""What happens to a case: it is opened or joined, climbs the roster by its timers, and moves by deeds.
+
+Every function works inside the caller's transaction: case, history, timers, notices and what is owed become durable
+together or not at all, so that a process killed at any moment neither loses nor doubles a step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from hucheng.cases import outbox, owing
+from hucheng.cases.clock import instant, micros
+from hucheng.cases.models import Models
+from hucheng.cases.processes import Service
+from hucheng.cases.rosters import TIERS, Contact, Rosters, scopes_of
+from hucheng.cases.running import Moved, Running
+from hucheng.cases.tables import case_called, case_decision, case_event, case_file, case_state, case_timer
+from hucheng.cases.words import EVENTS, say
+from hucheng.decisions.bodies import Bodies
+from hucheng.decisions.findings import Finding
+from hucheng.errors import CaseError, NotFound
+
+ANSWER_WITHIN = timedelta(hours=24)
+"""How soon the resident and whoever was called are to hear what came of it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a resident belongs: the community, the path to it from the root, its name."""
+
+    community: str
+    path: tuple[str, ...]
+    title: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Handling:
+    """The parts a case needs. ``place_of`` tells where a resident belongs, from the register."""
+
+    bodies: Bodies
+    models: Models
+    rosters: Rosters
+    place_of: Callable[[str], Place]
+    place: Callable[[str], Place]
+    site: str = ""
+    own_addresses: tuple[str, ...] = ()
+    titles: Mapping[str, dict[str, str]] = field(default_factory=dict)
+    """Title of a case by its rule; the process's own title where there is none."""
+
+    def open_or_join(self, conn: Connection, finding: Finding, decision: str, now: datetime) -> tuple[str, bool]:
+        """Open a case for a decision, or join the open one of the same resident, kind and rule.
+
+        Returns the case's id and whether it is new. A decision that has its case changes nothing.
+        """
+        known = conn.execute(select(case_decision.c.case_id).where(case_decision.c.decision_id == decision)).scalar()
+        if known is not None:
+            return str(known), False
+        key = "\0".join((finding.resident_id, finding.kind, finding.rule))
+        row = conn.execute(select(case_file).where(case_file.c.open_key == key)).first()
+        if row is not None:
+            self._join(conn, row, finding, decision, now)
+            return str(row.id), False
+        return self._open(conn, key, finding, decision, now), True
+
+    def fire(self, conn: Connection, case_id: str, task: str, now: datetime) -> bool:
+        """A timer of a case ran out; False where it no longer waits."""
+        mine = (case_timer.c.case_id == case_id) & (case_timer.c.task == task)
+        step = conn.execute(select(case_timer.c.step).where(mine)).scalar()
+        if step is None:
+            return False
+        row, running = self.load(conn, case_id)
+        before = running.step
+        moved = running.fire(task)
+        conn.execute(delete(case_timer).where(mine))
+        if moved is None:
+            self._due(conn, case_id)
+            return False
+        if before is not None and before.phase == "called" and self._last(conn, case_id) != "nobody":
+            seconds = int(running.model.timers[step])
+            self.note(conn, row, "system", "no_answer", now, tier=row.tier, seconds=seconds)
+        self.apply(conn, row, running, moved, now)
+        return True
+
+    def load(self, conn: Connection, case_id: str) -> tuple[Any, Running]:
+        """The row and the running process of a case. Raises NotFound."""
+        row = conn.execute(select(case_file).where(case_file.c.id == case_id)).first()
+        if row is None:
+            raise NotFound(f"no case {case_id!r}")
+        return row, self.running(conn, case_id)
+
+    def running(self, conn: Connection, case_id: str) -> Running:
+        """The process of a case as it stands."""
+        kept = conn.execute(select(case_state).where(case_state.c.case_id == case_id)).first()
+        if kept is None:
+            raise NotFound(f"case {case_id!r} was erased")
+        model = self.models.of_digest(conn, kept.model)
+        return Running.restore(model, msgspec.json.decode(zlib.decompress(kept.state)))
+
+    def apply(self, conn: Connection, row: Any, running: Running, moved: Moved, now: datetime, **changes: Any) -> None:
+        """Store what a move made of a case: timers, calls, state, and the changes that the deed brings.
+
+        Raises CaseError where somebody else changed the case meanwhile.
+        """
+        for timer in moved.begun:
+            due = micros(now) + int(timer.seconds * 1_000_000)
+            conn.execute(insert(case_timer).values(case_id=row.id, task=timer.task, step=timer.step, due_us=due))
+        if moved.gone:
+            gone = (case_timer.c.case_id == row.id) & case_timer.c.task.in_(moved.gone)
+            conn.execute(delete(case_timer).where(gone))
+        tier = row.tier
+        for service in moved.services:
+            if service.do == "call":
+                tier = service.tier
+                self._call(conn, row, running, service, moved, now)
+            else:
+                self._remind(conn, row, service, now)
+        step = running.step
+        state = "closed" if step is None else _STATES[step.phase]
+        self._keep(conn, row.id, running)
+        done = conn.execute(
+            update(case_file)
+            .where(case_file.c.id == row.id, case_file.c.version == row.version)
+            .values(
+                state=state,
+                step=step.id if step else None,
+                tier=tier,
+                version=row.version + 1,
+                due_us=self._next(conn, row.id),
+                **changes,
+            )
+        )
+        if not done.rowcount:
+            raise CaseError("somebody else changed the case meanwhile", where=row.id, mend="look again, then act")
+
+    def note(
+        self,
+        conn: Connection,
+        row: Any,
+        actor: str,
+        what: str,
+        now: datetime,
+        *,
+        note: str | None = None,
+        tier: int | None = None,
+        **values: object,
+    ) -> None:
+        """Write one line of the history; ``values`` fill in its words."""
+        text = say(EVENTS[what], tier=tier or 0, role=TIERS.get(tier or 0, {}), **values)
+        name = values.get("name", actor)
+        body = {"text": text, "name": name if isinstance(name, str) else actor, "note": note}
+        entered = insert(case_event).values(case_id=row.id, at=now, actor=actor, what=what, tier=tier)
+        seq = conn.execute(entered.returning(case_event.c.seq)).scalar_one()
+        sealed = self.bodies.seal(conn, row.resident_id, f"event/{seq}", body)
+        conn.execute(update(case_event).where(case_event.c.seq == seq).values(body=sealed))
+
+    def tell(
+        self, conn: Connection, row: Any, contacts: Sequence[Contact | None], turn: str, now: datetime, handed: bool
+    ) -> None:
+        """Put notices about a case in the outbox; None stands for the node's own addresses."""
+        words: dict[str, Any] = {
+            "tier": row.tier,
+            "case": row.id,
+            "title": self.models.of_kind(row.kind).title if row.kind in self.models.kinds else row.kind,
+            "community": self.place(row.community).title,
+            "url": f"{self.site}/desk/cases/{row.id}",
+            "simulated": _SIMULATED if row.simulated else "",
+        }
+        for contact in contacts:
+            told = words | {"tier": contact.tier if contact else row.tier}
+            outbox.enqueue(
+                conn,
+                case_id=row.id,
+                turn=turn,
+                contact=contact,
+                own=self.own_addresses,
+                words=told,
+                handed=handed,
+                now=now,
+            )
+
+    def _open(self, conn: Connection, key: str, finding: Finding, decision: str, now: datetime) -> str:
+        model = self.models.of_kind(finding.kind)
+        place = self.place_of(finding.resident_id)
+        name = "c-" + hashlib.sha256(decision.encode()).hexdigest()[:12]
+        body = {
+            "title": self.titles.get(finding.rule, model.title),
+            "text": finding.text,
+            "reasons": msgspec.to_builtins(finding.reasons, builtin_types=(datetime,)),
+        }
+        running, moved = Running.start(model, {"urgent": finding.urgent, "joined": 0, "tier": 0, "deed": ""})
+        self.models.keep(conn, model, now)
+        conn.execute(
+            insert(case_file).values(
+                id=name,
+                kind=finding.kind,
+                rule=finding.rule,
+                resident_id=finding.resident_id,
+                open_key=key,
+                is_open=True,
+                community=place.community,
+                org="/".join(place.path) + "/",
+                body=self.bodies.seal(conn, finding.resident_id, f"case/{name}", body),
+                opened_at=now,
+                state="calling",
+                tier=0,
+                joined=0,
+                simulated=finding.simulated,
+                urgent=finding.urgent,
+                version=0,
+            )
+        )
+        conn.execute(insert(case_decision).values(decision_id=decision, case_id=name, at=now))
+        row = conn.execute(select(case_file).where(case_file.c.id == name)).one()
+        self.note(conn, row, "system", "opened", now, text=finding.text)
+        owing.owe(conn, row, "resident", to=finding.resident_id, now=now, within=ANSWER_WITHIN)
+        self.apply(conn, row, running, moved, now)
+        return name
+
+    def _join(self, conn: Connection, row: Any, finding: Finding, decision: str, now: datetime) -> None:
+        conn.execute(insert(case_decision).values(decision_id=decision, case_id=row.id, at=now))
+        self.note(conn, row, "system", "joined", now, text=finding.text)
+        conn.execute(
+            update(case_file)
+            .where(case_file.c.id == row.id)
+            .values(
+                joined=case_file.c.joined + 1,
+                version=case_file.c.version + 1,
+                urgent=row.urgent or finding.urgent,
+                simulated=row.simulated and finding.simulated,
+            )
+        )
+
+    def _call(
+        self, conn: Connection, row: Any, running: Running, service: Service, moved: Moved, now: datetime
+    ) -> None:
+        """Call whoever is on duty in a tier; where nobody is, the next tier is due at once."""
+        scopes = scopes_of(row.resident_id, [part for part in row.org.split("/") if part])
+        contacts = self.rosters.called(conn, scopes, service.tier, now)
+        for contact in contacts:
+            self.note(conn, row, "system", "called", now, tier=service.tier, name=contact.name)
+            if contact.who is not None:
+                self._mark_called(conn, row.id, contact.who, service.tier, now)
+        last = service.tier >= running.model.tiers
+        if not contacts:
+            self.note(conn, row, "system", "nobody", now, tier=service.tier)
+            if not last:
+                for timer in moved.begun:
+                    mine = (case_timer.c.case_id == row.id) & (case_timer.c.task == timer.task)
+                    conn.execute(update(case_timer).where(mine).values(due_us=micros(now)))
+        also: list[Contact | None] = [None] if self.own_addresses and (service.tier == 1 or last) else []
+        turn = f"{service.tier}/{moved.begun[0].task if moved.begun else micros(now)}"
+        self.tell(conn, row, [*contacts, *also], turn, now, handed=False)
+
+    @staticmethod
+    def _mark_called(conn: Connection, case_id: str, who: str, tier: int, now: datetime) -> None:
+        mine = (case_called.c.case_id == case_id) & (case_called.c.who == who)
+        if conn.execute(select(case_called.c.who).where(mine)).first() is None:
+            conn.execute(insert(case_called).values(case_id=case_id, who=who, tier=tier, at=now))
+
+    def _remind(self, conn: Connection, row: Any, service: Service, now: datetime) -> None:
+        """A promise ran out: the desk owes it to the resident to look."""
+        self.note(conn, row, "system", "reminder", now, title=service.title)
+        owing.owe(
+            conn,
+            row,
+            "promise",
+            to=row.resident_id,
+            now=now,
+            turn=f"{service.id}/{row.version}",
+            owner=(row.assigned_to, row.assigned_name) if row.assigned_to else None,
+            within=timedelta(),
+            title=service.title,
+        )
+
+    def _keep(self, conn: Connection, case_id: str, running: Running) -> None:
+        body = zlib.compress(msgspec.json.encode(running.state()), 1)
+        conn.execute(delete(case_state).where(case_state.c.case_id == case_id))
+        conn.execute(insert(case_state).values(case_id=case_id, model=running.model.digest, state=body))
+
+    @staticmethod
+    def _last(conn: Connection, case_id: str) -> str | None:
+        query = select(case_event.c.what).where(case_event.c.case_id == case_id)
+        return conn.execute(query.order_by(case_event.c.seq.desc()).limit(1)).scalar()
+
+    @staticmethod
+    def _next(conn: Connection, case_id: str) -> int | None:
+        query = select(func.min(case_timer.c.due_us)).where(case_timer.c.case_id == case_id)
+        return conn.execute(query).scalar()
+
+    def _due(self, conn: Connection, case_id: str) -> None:
+        due = self._next(conn, case_id)
+        conn.execute(update(case_file).where(case_file.c.id == case_id).values(due_us=due))
+
+
+_STATES = {"called": "calling", "taken": "taken", "way": "visiting", "there": "visiting"}
+_SIMULATED = {"zh": "【模拟信号】", "en": "[simulated signal]"}
+
+
+def due_timers(conn: Connection, now: datetime, limit: int = 200) -> list[tuple[str, str]]:
+    """Case and task of every timer that ran out, the oldest first."""
+    query = select(case_timer.c.case_id, case_timer.c.task).where(case_timer.c.due_us <= micros(now))
+    return [(row.case_id, row.task) for row in conn.execute(query.order_by(case_timer.c.due_us).limit(limit))]
+
+
+def next_due(conn: Connection) -> datetime | None:
+    """When the next timer runs out."""
+    found = conn.execute(select(func.min(case_timer.c.due_us))).scalar()
+    return instant(int(found)) if found is not None else None
+
+
+def shift_due(conn: Connection, apart: timedelta) -> int:
+    """Move every due time by as much as the clock has jumped; returns how many timers moved."""
+    delta = apart // timedelta(microseconds=1)
+    moved = conn.execute(update(case_timer).values(due_us=case_timer.c.due_us + delta)).rowcount
+    waiting = case_file.c.due_us.is_not(None) & case_file.c.is_open
+    conn.execute(update(case_file).where(waiting).values(due_us=case_file.c.due_us + delta))
+    return int(moved)

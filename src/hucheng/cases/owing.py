@@ -1,0 +1,113 @@
+"""Whom do we still owe an answer: a task that outlives the shift of whoever promised it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, false, or_, select, update
+
+from hucheng.base.ledger import insert
+from hucheng.cases.tables import case_file, case_owed
+from hucheng.cases.views import Owed
+from hucheng.cases.words import OWED, say
+from hucheng.errors import NotFound
+
+
+def owe(
+    conn: Connection,
+    case: Any,
+    kind: str,
+    *,
+    to: str,
+    now: datetime,
+    turn: str = "",
+    owner: tuple[str, str] | None = None,
+    within: timedelta | None = None,
+    **values: object,
+) -> str:
+    """Note that somebody is owed an answer about a case; the same thing twice is one. Returns its id.
+
+    ``case`` is a row of `case_file`; ``values`` fill in the words of its kind.
+    """
+    name = "o-" + hashlib.sha256(f"{case.id}\0{kind}\0{to}\0{turn}".encode()).hexdigest()[:16]
+    entered = insert(conn, case_owed).values(
+        id=name,
+        case_id=case.id,
+        resident_id=case.resident_id,
+        kind=kind,
+        who=to,
+        text=say(OWED[kind], **values),
+        since=now,
+        due_at=now + within if within else None,
+        owner=owner[0] if owner else None,
+        owner_name=owner[1] if owner else None,
+        community=case.community,
+        org=case.org,
+    )
+    conn.execute(entered.on_conflict_do_nothing(index_elements=["id"]))
+    return name
+
+
+def hand_on(conn: Connection, case_id: str, owner: tuple[str, str] | None) -> None:
+    """What is owed about a case is from now on owed by this person (None: by the desk)."""
+    mine = update(case_owed).where(case_owed.c.case_id == case_id, case_owed.c.done_at.is_(None))
+    conn.execute(mine.values(owner=owner[0] if owner else None, owner_name=owner[1] if owner else None))
+
+
+def give(conn: Connection, case_id: str, name: str, by: str, now: datetime) -> dict[str, str]:
+    """The answer was given; returns what was owed. Raises NotFound where nothing of this id is owed in this case."""
+    mine = (case_owed.c.id == name) & (case_owed.c.case_id == case_id) & case_owed.c.done_at.is_(None)
+    text = conn.execute(select(case_owed.c.text).where(mine)).scalar()
+    if text is None:
+        raise NotFound(f"nothing is owed under {name!r}", where=case_id, mend="look at what is owed in this case")
+    conn.execute(update(case_owed).where(mine).values(done_at=now, done_by=by))
+    return dict(text)
+
+
+def settle(conn: Connection, case_id: str, kinds: Sequence[str], by: str, now: datetime) -> None:
+    """Everything of these kinds is answered by what was just done."""
+    mine = (case_owed.c.case_id == case_id) & case_owed.c.kind.in_(list(kinds)) & case_owed.c.done_at.is_(None)
+    conn.execute(update(case_owed).where(mine).values(done_at=now, done_by=by))
+
+
+def of_case(conn: Connection, case_id: str) -> list[Owed]:
+    """What is owed in a case, the oldest first."""
+    return _read(conn, case_owed.c.case_id == case_id)
+
+
+def at_desk(conn: Connection, area: str | None, who: str, limit: int = 500) -> list[Owed]:
+    """What a person owes, and what is owed by anybody below ``area`` (ids from the root, each ended by "/").
+
+    Whose shift is over owes still: the next one at the desk sees it, with the name of who promised.
+    """
+    below = case_owed.c.org.startswith(area, autoescape=True) if area else false()
+    return _read(conn, or_(case_owed.c.owner == who, below), limit)
+
+
+def _read(conn: Connection, which: ColumnElement[bool], limit: int = 500) -> list[Owed]:
+    query = (
+        select(case_owed, case_file.c.urgent)
+        .join(case_file, case_file.c.id == case_owed.c.case_id)
+        .where(case_owed.c.done_at.is_(None), which)
+        .order_by(case_owed.c.due_at.is_(None), case_owed.c.due_at, case_owed.c.since, case_owed.c.id)
+        .limit(limit)
+    )
+    return [
+        Owed(
+            id=row.id,
+            case_id=row.case_id,
+            kind=row.kind,
+            to=row.who,
+            text=row.text,
+            since=row.since,
+            due_at=row.due_at,
+            owner=row.owner,
+            owner_name=row.owner_name,
+            community=row.community,
+            urgent=row.urgent,
+        )
+        for row in conn.execute(query)
+    ]
