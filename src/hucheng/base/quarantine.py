@@ -1,0 +1,88 @@
+"""Readings that broke their contract: kept whole with the reason, and published again once the cause is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from msgspec import Struct
+
+from hucheng.base.lake import Lake
+
+NAME = "_quarantine"
+SCHEMA = pa.schema(
+    [
+        ("received_at", pa.timestamp("us", "UTC")),
+        ("seq", pa.int64()),
+        ("row", pa.int32()),
+        ("partition", pa.int32()),
+        ("gateway", pa.string()),
+        ("device_id", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+        ("raw", pa.string()),
+        ("run", pa.string()),
+    ]
+)
+
+
+class Held(Struct, frozen=True):
+    """One reading in quarantine. ``raw`` is the message it came in, or a message of its own; ``received_us`` µs UTC."""
+
+    received_us: int
+    seq: int
+    row: int
+    partition: int
+    gateway: str
+    device_id: str | None
+    reason: str
+    detail: str
+    raw: str
+    run: str | None = None
+
+
+def as_table(held: Sequence[Held]) -> pa.Table:
+    """Rows for the quarantine's table."""
+    columns: dict[str, Any] = {name: [getattr(h, name) for h in held] for name in SCHEMA.names if name != "received_at"}
+    stamps = pa.array([h.received_us for h in held], pa.int64()).cast(pa.timestamp("us", "UTC"))
+    return pa.table({"received_at": stamps, **columns}, schema=SCHEMA)
+
+
+class Quarantine:
+    """The readers' side of the table ``lake/_quarantine``."""
+
+    def __init__(self, root: Path) -> None:
+        self._lake = Lake(root)
+
+    def counts(self) -> dict[str, int]:
+        """How many readings there are for each reason."""
+        rows = self._lake.read(NAME, "reason, count(*) AS n", "GROUP BY reason ORDER BY reason")
+        return {row["reason"]: row["n"] for row in rows.to_pylist()}
+
+    def rows(
+        self, reason: str | None = None, *, device: str | None = None, since: datetime | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """The newest readings in quarantine."""
+        where, values = ["true"], []
+        for column, sign, value in (("reason", "=", reason), ("device_id", "=", device), ("received_at", ">=", since)):
+            if value is not None:
+                where.append(f"{column} {sign} ?")
+                values.append(value)
+        rows = self._lake.read(
+            NAME, "*", f"WHERE {' AND '.join(where)} ORDER BY received_at DESC, seq DESC LIMIT {int(limit)}", values
+        )
+        return rows.to_pylist()
+
+    def messages(self, reason: str, *, device: str | None = None) -> list[tuple[str, str]]:
+        """(gateway, message) of everything set aside for a reason, oldest first, fit to be published again.
+
+        What is stored already counts as a duplicate then, so publishing twice does no harm.
+        """
+        more, values = ("AND device_id = ?", [device]) if device else ("", [])
+        rows = self._lake.read(
+            NAME, "gateway, raw", f"WHERE reason = ? {more} ORDER BY seq, row", [reason, *values]
+        ).to_pylist()
+        return [(row["gateway"], row["raw"]) for row in rows]
