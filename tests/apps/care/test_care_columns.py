@@ -1,33 +1,17 @@
-"""Rounding is what a person with a pencil does, and devices keep their number."""
+"""Devices keep their number, unknown stays unknown, and time has no time zone of its own."""
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
-import pytest
-from care_readings import readings
+from care_readings import START, readings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hucheng.apps.care.columns import Devices, decimals
+from hucheng.apps.care.columns import NEVER, Devices, booleans, micros, numbers, time_column, times
 
-
-@given(st.lists(st.decimals(-400, 400, places=3), min_size=1), st.integers(0, 2))
-def test_rounds_half_away_from_zero_on_the_decimal_text(values: list[Decimal], places: int) -> None:
-    found = decimals(np.array([float(v) for v in values]), places).to_pylist()
-    unit = Decimal(1).scaleb(-places)
-    assert [Decimal(f) for f in found] == [v.quantize(unit, ROUND_HALF_UP) for v in values]
-
-
-@pytest.mark.parametrize(("value", "places", "text"), [(38.05, 1, "38.1"), (20.5, 0, "21"), (38.04, 1, "38.0")])
-def test_the_cases_the_standard_leaves_open(value: float, places: int, text: str) -> None:
-    assert str(decimals(np.array([value]), places)[0].as_py()) == text
-
-
-def test_unknown_stays_unknown() -> None:
-    assert decimals(np.array([np.nan, 1.0]), 1).to_pylist() == [None, Decimal("1.0")]
-    assert decimals(np.array([np.nan, 1.0]), 0).to_pylist() == [None, 1]
+EARLY, LATE = datetime(1970, 1, 2), datetime(2100, 1, 1)  # noqa: DTZ001  (hypothesis wants them naive)
 
 
 def test_a_device_keeps_its_number_and_its_resident() -> None:
@@ -37,3 +21,19 @@ def test_a_device_keeps_its_number_and_its_resident() -> None:
     assert first.tolist() == [0, 1, 0]
     assert second.tolist() == [1, 2]
     assert devices.residents == ["r-b", "r-a", "r-c"]
+
+
+def test_unknown_stays_unknown() -> None:
+    assert numbers(np.array([np.nan, 1.5])).to_pylist() == [None, 1.5]
+    assert booleans(np.array([np.nan, 1.0, 0.0])).to_pylist() == [None, True, False]
+
+
+@given(st.datetimes(timezones=st.just(timezone(timedelta(hours=8))), min_value=EARLY, max_value=LATE))
+def test_an_instant_is_the_same_number_everywhere(instant: datetime) -> None:
+    column = time_column(np.array([micros(instant), NEVER]))
+    assert column[0].as_py() == instant
+    assert times(column).tolist() == [micros(instant), NEVER]
+
+
+def test_noon_in_shanghai() -> None:
+    assert micros(START) == 1_772_337_600_000_000

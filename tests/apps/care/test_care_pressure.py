@@ -83,11 +83,6 @@ def test_a_partner_that_comes_later_keeps_the_id() -> None:
     assert rows(measurements(readings([("a", "diastolic_bp", 9, 70)]), state, {}, START)) == [("a", 9.0, None, 70)]
 
 
-def test_half_a_millimetre_is_rounded_up() -> None:
-    batch = readings([("a", "systolic_bp", 0, 179.5), ("a", "diastolic_bp", 0, 109.4)])
-    assert rows(measurements(batch, Pressures(), {}, START)) == [("a", 0.0, 180, 109)]
-
-
 def test_other_metrics_and_empty_batches_give_nothing() -> None:
     assert measurements(readings([("a", "heart_rate", 0, 70)]), Pressures(), {}, START).num_rows == 0
     assert measurements(readings([]), Pressures(), {}, at(0)).num_rows == 0

@@ -32,7 +32,7 @@ def devices(*rows: tuple[str, float | None]) -> dict[str, pa.Table]:
 
 def silent(table: pa.Table) -> dict[str, int]:
     """Device → minutes of silence."""
-    return dict(zip(table["device_id"].to_pylist(), table["silent_min"].to_pylist(), strict=True))
+    return dict(zip(table["device_id"].to_pylist(), table["minutes_silent"].to_pylist(), strict=True))
 
 
 @given(st.lists(st.tuples(st.integers(0, 3600), st.sampled_from(["a", "b"])), max_size=20))

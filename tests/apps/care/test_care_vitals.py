@@ -36,7 +36,7 @@ def registers(**profile: Any) -> dict[str, pa.Table]:
 
 
 KNOWN = registers()
-VALUES = {"on_oxygen": (0, 1), "alert": (0, 1)}
+CODED = ("on_oxygen", "consciousness")
 
 series = st.lists(
     st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(METRICS), st.integers(0, 3 * 3600), st.integers(50, 99)),
@@ -69,19 +69,19 @@ def seen(table: pa.Table) -> dict[tuple[str, int], dict[str, int | None]]:
         facts = {}
         for metric, (fact, _) in SIGNS.items():
             value = row[fact]
-            facts[metric] = None if value is None else int(value) if not isinstance(value, bool) else 50
+            facts[metric] = None if value is None else 50 if metric in CODED else int(value)
         found[row["device_id"], second // 60] = facts
     return found
 
 
 def plain(given: list[Row]) -> list[Row]:
     """Yes-or-no signs as yes."""
-    return [(d, m, t, 50 if m in VALUES else v) for d, m, t, v in given]
+    return [(d, m, t, 50 if m in CODED else v) for d, m, t, v in given]
 
 
 def batch(given: list[Row]) -> pa.Table:
     """A batch; a yes is a one."""
-    return readings((d, m, float(t), 1.0 if m in VALUES else float(v)) for d, m, t, v in given)
+    return readings((d, m, float(t), 1.0 if m in CODED else float(v)) for d, m, t, v in given)
 
 
 @given(series)
@@ -117,10 +117,17 @@ def test_a_late_sign_is_scored_but_replaces_nothing() -> None:
     assert then["respiratory_rate"].to_pylist() == [18]
 
 
-def test_children_pregnant_women_and_unknown_ages_are_left_out() -> None:
+def test_the_pack_is_told_who_it_is_about() -> None:
     given = [(d, "respiratory_rate", 0.0, 30.0) for d in ("a", "b", "young", "nobody")]
     table = vital_signs(readings(given), Signs(), registers(pregnant=True), START)
-    assert table["resident_id"].to_pylist() == ["r-b"]
+    assert table["born"].to_pylist() == [date(1946, 1, 1), date(1946, 1, 1), date(2010, 3, 2), None]
+    assert table["pregnant"].to_pylist() == [True, False, None, None]
+
+
+def test_consciousness_in_the_words_of_the_pack() -> None:
+    given = [("a", "consciousness", 60.0 * code, float(code)) for code in range(5)]
+    table = vital_signs(readings(given), Signs(), KNOWN, START)
+    assert table["consciousness"].to_pylist() == ["alert", "new_confusion", "voice", "pain", "unresponsive"]
 
 
 def test_scale_two_only_where_a_clinician_said_so() -> None:
@@ -133,4 +140,4 @@ def test_a_changed_register_counts_from_the_next_batch() -> None:
     state = Signs()
     before = vital_signs(readings([("a", "heart_rate", 0, 80)]), state, KNOWN, START)
     after = vital_signs(readings([("a", "heart_rate", 60, 80)]), state, registers(pregnant=True), START)
-    assert (before.num_rows, after.num_rows) == (1, 0)
+    assert (before["pregnant"].to_pylist(), after["pregnant"].to_pylist()) == ([False], [True])

@@ -2,7 +2,8 @@
 
 Presence is any sign of somebody in the bed: ``in_bed`` = 1, a respiratory rate or a heart rate. Absence begins at the
 last sign of presence before an ``in_bed`` = 0, which the last values alone can rebuild after a restart. A bed in
-which nobody was ever seen says nothing.
+which nobody was ever seen says nothing. ``night`` is true when she left at night and it is still that night: who has
+not gone to bed yet is not missing from it.
 """
 
 from __future__ import annotations
@@ -14,13 +15,29 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from hucheng.apps.care.columns import MINUTE_US, NEVER, Devices, Flags, Ints, grown, micros, of_metrics, times
+from hucheng.apps.care.columns import (
+    MINUTE_US,
+    NEVER,
+    Devices,
+    Flags,
+    Ints,
+    Known,
+    grown,
+    micros,
+    of_metrics,
+    times,
+)
 from hucheng.apps.care.listening import Listening
 
 SIGNS = ("in_bed", "respiratory_rate", "heart_rate")
 CITY = ZoneInfo("Asia/Shanghai")
 """Time zone where ``now`` comes without one of its own."""
+NIGHT_FROM_H, NIGHT_TO_H = 22, 6
+USUAL_MIN = 30
+"""Longest usual absence where the profile says nothing; agreed default, no standard says how long is too long."""
+LONGEST_MIN = 7 * 24 * 60
 
 
 @dataclass
@@ -32,6 +49,7 @@ class Beds:
     absent: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     reported: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     listening: Listening = field(default_factory=Listening)
+    profiles: Known = field(default_factory=Known)
 
 
 def reports(batch: pa.Table, state: Beds, registers: Mapping[str, pa.Table], now: datetime) -> pa.Table:
@@ -48,7 +66,8 @@ def reports(batch: pa.Table, state: Beds, registers: Mapping[str, pa.Table], now
     np.maximum.at(state.reported, device[gone], np.minimum(at[gone], micros(now)) - state.listening.offset)
     touched = np.unique(device[gone])
     touched = touched[_empty(state, touched)]
-    return _rows(state, touched, state.absent[touched] - state.present[touched], state.absent[touched], now)
+    away = state.absent[touched] - state.present[touched]
+    return _rows(state, registers, touched, away, state.absent[touched], now)
 
 
 def absences(state: Beds, registers: Mapping[str, pa.Table], now: datetime) -> pa.Table:
@@ -61,7 +80,7 @@ def absences(state: Beds, registers: Mapping[str, pa.Table], now: datetime) -> p
     device = device[_empty(state, device)]
     own = state.absent[device] - state.present[device]
     since = np.maximum(at - state.reported[device], 0)
-    return _rows(state, device, own + since, np.full(len(device), micros(now)), now)
+    return _rows(state, registers, device, own + since, np.full(len(device), micros(now)), now)
 
 
 def _empty(state: Beds, device: Ints) -> Flags:
@@ -69,25 +88,39 @@ def _empty(state: Beds, device: Ints) -> Flags:
     return found
 
 
-def _rows(state: Beds, device: Ints, absent_us: Ints, at: Ints, now: datetime) -> pa.Table:
+def _rows(
+    state: Beds, registers: Mapping[str, pa.Table], device: Ints, away_us: Ints, at: Ints, now: datetime
+) -> pa.Table:
+    """The facts of the pack ``bed-exit``; ``at`` is the instant up to which ``away_us`` is reckoned."""
     zone: tzinfo = now.tzinfo if now.tzinfo is not None and now.tzinfo is not UTC else CITY
-    local = _minute_of_day(at, zone)
+    left = state.present[device]
+    (left_on, left_by_night), (on, by_night) = _nights(left, zone), _nights(at, zone)
+    state.profiles.look(state.devices, registers["care.profiles"], "usual_absence_min")
+    usual = pc.fill_null(state.profiles.columns["usual_absence_min"].cast(pa.int64()), USUAL_MIN)
     return state.devices.rows(
         device,
-        state.present[device],
-        absent_min=pa.array(absent_us // MINUTE_US),
-        local_hour=pa.array(local // 60),
+        left,
+        night=pa.array(left_by_night & by_night & (left_on == on)),
+        in_bed=pa.array(np.zeros(len(device), bool)),
+        away_minutes=pa.array(np.clip(away_us // MINUTE_US, 0, LONGEST_MIN)),
+        usual_minutes=usual.take(pa.array(device)),
     )
 
 
-def _minute_of_day(at: Ints, zone: tzinfo) -> Ints:
-    """Minute of the local day; the offset of the zone is taken once an hour that occurs."""
+def _nights(at: Ints, zone: tzinfo) -> tuple[Ints, Flags]:
+    """The day on which each instant's night began, and whether it is night at all."""
+    minutes = at // MINUTE_US + _offset_min(at, zone)
+    day, hour = minutes // 1440, minutes % 1440 // 60
+    return np.where(hour < NIGHT_TO_H, day - 1, day), (hour < NIGHT_TO_H) | (hour >= NIGHT_FROM_H)
+
+
+def _offset_min(at: Ints, zone: tzinfo) -> Ints:
+    """Offset of local time in minutes; taken once for each hour that occurs."""
     hours, place = np.unique(at // (60 * MINUTE_US), return_inverse=True)
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     offsets = [(epoch + timedelta(hours=int(h))).astimezone(zone).utcoffset() or timedelta() for h in hours]
     shift = np.array([int(o.total_seconds()) // 60 for o in offsets], np.int64)
-    found: Ints = (at // MINUTE_US + shift[place]) % 1440 if len(at) else np.empty(0, np.int64)
-    return found
+    return shift[place] if len(at) else np.empty(0, np.int64)
 
 
 def _room(state: Beds) -> None:

@@ -82,6 +82,26 @@ class Devices:
         )
 
 
+@dataclass
+class Known:
+    """What a register says about the residents of the devices, looked up anew when either has changed."""
+
+    table: Any = None
+    count: int = 0
+    columns: dict[str, pa.Array] = field(default_factory=dict)
+
+    def look(self, devices: Devices, table: pa.Table, *names: str) -> bool:
+        """Fill ``columns`` with one value a device, null where unknown; True if anything was looked up anew."""
+        if self.table is table and self.count == len(devices):
+            return False
+        residents = pa.array(devices.residents, pa.string())
+        listed = _flat(table["resident_id"])
+        place = pc.index_in(residents, value_set=listed)
+        self.columns = {name: pc.take(_flat(table[name]), place) for name in names}
+        self.table, self.count = table, len(devices)
+        return True
+
+
 def grown(values: npt.NDArray[Any], size: int, empty: Any) -> npt.NDArray[Any]:
     """The array with room for ``size`` devices along its first axis, new places filled with ``empty``."""
     if len(values) >= size:
@@ -98,32 +118,15 @@ def of_metrics(batch: pa.Table, metrics: Collection[str]) -> tuple[pa.Table, Int
     return kept, place.drop_null().cast(pa.int64()).to_numpy(zero_copy_only=False)
 
 
-def decimals(values: Floats, places: int) -> pa.Array:
-    """Numbers rounded half away from zero to so many places, as exact decimals; NaN is null.
-
-    Half away from zero is decided on the shortest decimal text of the value, so that 38.05 becomes 38.1 though the
-    nearest binary number lies below it.
-    """
-    shift = 10**places
-    whole = np.floor(np.round(np.abs(values) * shift, 6) + 0.5) * np.sign(values)
-    known = ~np.isnan(values)
-    if places == 0:
-        return pa.array(np.where(known, whole, 0).astype(np.int64), mask=~known)
-    exact = pa.decimal128(18, places)
-    units = pa.array(np.where(known, whole, 0).astype(np.int64), mask=~known).cast(pa.decimal128(19, 0))
-    return pc.multiply(units, pa.scalar(_unit(places), pa.decimal128(places + 1, places))).cast(exact)
+def numbers(values: Floats) -> pa.Array:
+    """Measured values as they came; NaN is null. Rounding is the pack's affair."""
+    return pa.array(values, mask=np.isnan(values))
 
 
 def booleans(values: Floats) -> pa.Array:
     """0 and 1 as a boolean column; NaN is null."""
     known = ~np.isnan(values)
     return pa.array(np.where(known, values, 0) >= 0.5, mask=~known)
-
-
-def _unit(places: int) -> Any:
-    from decimal import Decimal
-
-    return Decimal(1).scaleb(-places)
 
 
 def _flat(column: Any) -> pa.Array:

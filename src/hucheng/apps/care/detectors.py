@@ -5,18 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 
 from hucheng.apps import Detector
+from hucheng.apps.care.bed import SIGNS as PRESENCE
 from hucheng.apps.care.bed import Beds, absences, reports
 from hucheng.apps.care.calls import presses
 from hucheng.apps.care.columns import Devices
 from hucheng.apps.care.pressure import HALVES, Pressures, measurements
-from hucheng.apps.care.silence import Heard, hearing, silences
+from hucheng.apps.care.silence import ALLOWED_MIN, Heard, hearing, silences
 from hucheng.apps.care.vitals import SIGNS, Signs, vital_signs
 
 ALARM = "care.alarm"
 DEVICE = "care.device"
 DETECT = "care.detect"
 
-CONSTANT = ("home.bed", "home.motion", "home.help")
+CONSTANT = tuple(ALLOWED_MIN)
 """Datasets whose devices report by themselves, so that their silence means something."""
 
 DETECTORS = (
@@ -48,28 +49,14 @@ DETECTORS = (
         metrics=("help",),
     ),
     Detector(
-        name="news2_emergency",
-        dataset="home.vitals",
-        purpose=DETECT,
-        pack="news2",
-        outcome="emergency",
-        rule="news2_emergency",
-        kind=ALARM,
-        urgent=True,
-        facts=vital_signs,
-        start=Signs,
-        registers=("city.residents", "care.profiles"),
-        metrics=tuple(SIGNS),
-        expires=timedelta(hours=24),
-    ),
-    Detector(
-        name="news2_urgent",
+        name="news2",
         dataset="home.vitals",
         purpose=DETECT,
         pack="news2",
         outcome="urgent",
         rule="news2_urgent",
         kind=ALARM,
+        urgent=True,
         facts=vital_signs,
         start=Signs,
         registers=("city.residents", "care.profiles"),
@@ -88,6 +75,8 @@ DETECTORS = (
         facts=reports,
         tick=absences,
         start=Beds,
+        registers=("care.profiles",),
+        metrics=PRESENCE,
         every_s=30,
         expires=timedelta(hours=12),
     ),

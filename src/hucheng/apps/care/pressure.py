@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from hucheng.apps.care.columns import MINUTE_US, NEVER, Devices, Ints, decimals, grown, of_metrics, times
+from hucheng.apps.care.columns import MINUTE_US, NEVER, Devices, Ints, grown, numbers, of_metrics, times
 
 HALVES = ("diastolic_bp", "systolic_bp")
 
@@ -31,7 +31,7 @@ class Pressures:
 
 
 def measurements(batch: pa.Table, state: Pressures, registers: Mapping[str, pa.Table], now: datetime) -> pa.Table:
-    """One row a measurement: ``systolic`` and ``diastolic`` in mm[Hg], whole numbers, unknown where absent.
+    """One row a measurement: ``systolic`` and ``diastolic`` in mm[Hg] as measured, unknown where absent.
 
     ``observed_at`` is that of the half that came first, so that a late partner leaves the finding's id unchanged.
     """
@@ -69,7 +69,7 @@ def measurements(batch: pa.Table, state: Pressures, registers: Mapping[str, pa.T
     for which in (0, 1):
         other = paired & (half[mate] == which)
         found[which][other] = value[mate[other]]
-    return state.devices.rows(device[head], first, systolic=decimals(found[1], 0), diastolic=decimals(found[0], 0))
+    return state.devices.rows(device[head], first, systolic=numbers(found[1]), diastolic=numbers(found[0]))
 
 
 def _paired(device: Ints, minute: Ints, half: Ints) -> tuple[Ints, Any]:

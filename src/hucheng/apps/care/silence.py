@@ -14,6 +14,10 @@ from hucheng.apps import Facts, Tick
 from hucheng.apps.care.columns import MINUTE_US, NEVER, Devices, Ints, grown, micros, times
 from hucheng.apps.care.listening import Listening
 
+ALLOWED_MIN = {"home.bed": 30, "home.motion": 180, "home.help": 26 * 60}
+"""Longest silence agreed for each kind of device: a mattress reports every five minutes, a motion sensor says every
+hour that it lives, a help button once a day."""
+
 
 @dataclass
 class Heard:
@@ -37,13 +41,13 @@ def hearing() -> Facts:
         at = np.minimum(at, micros(now))
         np.maximum.at(state.wall, device, at)
         np.maximum.at(state.heard, device, at - state.listening.offset)
-        return _rows(state, np.empty(0, np.int64), np.empty(0, np.int64))
+        return _rows(state, np.empty(0, np.int64), np.empty(0, np.int64), 0)
 
     return facts
 
 
 def silences(dataset: str) -> Tick:
-    """How long each device of this dataset has been silent: ``silent_min``, whole minutes of listening time.
+    """How long each device of this dataset has been silent: ``minutes_silent`` of listening time.
 
     Devices come from the register ``city.devices``: one that was never heard counts from its commissioning, one that
     has ended is left out. Nothing is said in the first five minutes after a start or a jump of the clock.
@@ -65,7 +69,7 @@ def silences(dataset: str) -> Tick:
         due = device[(ended == NEVER) & (begun != NEVER)]
         if not state.listening.settled:
             due = due[:0]
-        return _rows(state, due, np.maximum(at - state.heard[due], 0) // MINUTE_US)
+        return _rows(state, due, np.maximum(at - state.heard[due], 0) // MINUTE_US, ALLOWED_MIN[dataset])
 
     return tick
 
@@ -75,5 +79,10 @@ def _room(state: Heard) -> None:
     state.wall, state.heard = grown(state.wall, size, NEVER), grown(state.heard, size, NEVER)
 
 
-def _rows(state: Heard, device: Ints, silent_min: Ints) -> pa.Table:
-    return state.devices.rows(device, state.wall[device], silent_min=pa.array(silent_min))
+def _rows(state: Heard, device: Ints, silent_min: Ints, allowed_min: int) -> pa.Table:
+    return state.devices.rows(
+        device,
+        state.wall[device],
+        minutes_silent=pa.array(silent_min),
+        allowed_minutes=pa.array(np.full(len(device), allowed_min)),
+    )

@@ -1,14 +1,15 @@
-"""Vital signs as NEWS2 wants them: the latest value of each sign, none older than an hour.
+"""Vital signs as the pack ``news2`` wants them: the latest value of each sign, none older than an hour.
 
-NEWS2 (Royal College of Physicians, 2017) is for people of 16 and older who are not pregnant, and scale 2 of oxygen
-saturation only where a clinician has prescribed it (``hypercapnic``). It was not validated at home.
+Scale 2 of oxygen saturation counts only where a clinician has prescribed it, so a profile that says nothing means
+scale 1 (Royal College of Physicians, NEWS2, 2017). Whether the score applies to a person, and how signs are rounded,
+is the pack's affair.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -21,28 +22,40 @@ from hucheng.apps.care.columns import (
     Devices,
     Floats,
     Ints,
+    Known,
     booleans,
-    decimals,
     grown,
+    numbers,
     of_metrics,
     time_column,
     times,
 )
 
+LEVELS = pa.array(["alert", "new_confusion", "voice", "pain", "unresponsive"])
+"""Consciousness by its code in ``home.vitals``."""
+
+
+def levels(values: Floats) -> pa.Array:
+    """Codes of consciousness as the pack's words; NaN is null."""
+    known = ~np.isnan(values)
+    return LEVELS.take(pa.array(np.where(known, values, 0).astype(np.int64), mask=~known))
+
+
 SIGNS = {
-    "respiratory_rate": ("respiratory_rate", 0),
-    "oxygen_saturation": ("oxygen_saturation", 0),
-    "on_oxygen": ("on_oxygen", None),
-    "systolic_bp": ("systolic", 0),
-    "heart_rate": ("pulse", 0),
-    "alert": ("alert", None),
-    "body_temperature": ("temperature", 1),
+    "respiratory_rate": ("respiratory_rate", numbers),
+    "oxygen_saturation": ("oxygen_saturation", numbers),
+    "on_oxygen": ("oxygen", booleans),
+    "systolic_bp": ("systolic", numbers),
+    "heart_rate": ("pulse", numbers),
+    "consciousness": ("consciousness", levels),
+    "body_temperature": ("temperature", numbers),
 }
-"""Metric → fact of the pack and its decimal places (None: yes or no)."""
+"""Metric → fact of the pack and what it is read as."""
 
 WINDOW_US = 60 * MINUTE_US
 """A sign older than this, at the start of the minute that is scored, is unknown."""
-ADULT = 16
+PAST_CHILDBEARING = 55
+"""From this age a profile that says nothing of pregnancy means none."""
 
 
 @dataclass
@@ -54,22 +67,19 @@ class Signs:
     at: Any = field(default_factory=lambda: np.empty((0, len(SIGNS)), np.int64))
     minute: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     first: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    adult_from: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    pregnant: Any = field(default_factory=lambda: np.empty(0, np.bool_))
-    hypercapnic: Any = field(default_factory=lambda: np.empty(0, np.bool_))
-    known: tuple[Any, Any, int] = (None, None, 0)
+    people: Known = field(default_factory=Known)
+    profiles: Known = field(default_factory=Known)
 
 
 def vital_signs(batch: pa.Table, state: Signs, registers: Mapping[str, pa.Table], now: datetime) -> pa.Table:
     """One row a device and minute with new readings; signs unknown where none came within the hour.
 
-    A sign that arrives late is scored with what was then known of the others and never replaces a later one. Rows
-    of residents whose birth is unknown, who are under 16 or pregnant are left out.
+    A sign that arrives late is scored with what was then known of the others and never replaces a later one. Beside
+    the signs: ``born``, ``pregnant``, ``hypercapnic`` of the resident, from the registers.
     """
     batch, sign = of_metrics(batch, tuple(SIGNS))
     device = state.devices.of(batch)
     _room(state)
-    _know(state, registers)
     at = times(batch["observed_at"])
     value = batch["value"].cast(pa.float64()).to_numpy()
     order = np.lexsort((at, device))
@@ -97,12 +107,9 @@ def vital_signs(batch: pa.Table, state: Signs, registers: Mapping[str, pa.Table]
     newest = ends & (when >= state.minute[who])
     state.minute[who[newest]], state.first[who[newest]] = when[newest], first[newest]
 
-    fit = (state.adult_from[who] != NEVER) & (first >= state.adult_from[who]) & ~state.pregnant[who]
-    who, first, values, ats = who[fit], first[fit], values[fit], ats[fit]
-    facts: dict[str, Any] = {"hypercapnic": pa.array(state.hypercapnic[who])}
-    for place, (name, digits) in enumerate(SIGNS.values()):
-        column = values[:, place]
-        facts[name] = booleans(column) if digits is None else decimals(column, digits)
+    facts = _about(state, registers, who, now)
+    for place, (name, read) in enumerate(SIGNS.values()):
+        facts[name] = read(values[:, place])
         facts[name + "__at"] = time_column(ats[:, place])
     return state.devices.rows(who, first, **facts)
 
@@ -130,45 +137,24 @@ def _remember(state: Signs, device: Ints, sign: Ints, at: Ints, value: Floats) -
     state.value[device, sign], state.at[device, sign] = value, at
 
 
-def _know(state: Signs, registers: Mapping[str, pa.Table]) -> None:
-    """Look up who the devices' residents are, when a device is new or a register has changed."""
-    residents, profiles = registers["city.residents"], registers["care.profiles"]
-    known, count = state.known[:2], state.known[2]
-    if known[0] is residents and known[1] is profiles and count == len(state.devices):
-        return
-    names = pa.array(state.devices.residents, pa.string())
-    state.adult_from[: len(names)] = [_adult_from(b) for b in _looked_up(names, residents, "born")]
-    for flag, into in (("pregnant", state.pregnant), ("hypercapnic", state.hypercapnic)):
-        into[: len(names)] = [bool(v) for v in _looked_up(names, profiles, flag)]
-    state.known = (residents, profiles, len(names))
-
-
-def _looked_up(names: pa.Array, table: pa.Table, field: str) -> list[Any]:
-    column = table["resident_id"].combine_chunks()
-    place = pc.index_in(names, value_set=column if len(column) else pa.array([], pa.string()))
-    found: list[Any] = pc.take(table[field], place).to_pylist() if len(column) else [None] * len(names)
-    return found
-
-
-def _adult_from(born: date | str | None) -> int:
-    """The day from which NEWS2 may be used, as microseconds; NEVER where the birth is unknown."""
-    if born is None:
-        return NEVER
-    if isinstance(born, str):
-        born = date.fromisoformat(born)
-    try:
-        day = date(born.year + ADULT, born.month, born.day)
-    except ValueError:  # 29 February
-        day = date(born.year + ADULT, 3, 1)
-    return (day - date(1970, 1, 1)).days * 1440 * MINUTE_US
+def _about(state: Signs, registers: Mapping[str, pa.Table], who: Ints, now: datetime) -> dict[str, Any]:
+    """What the registers say of the people measured."""
+    state.people.look(state.devices, registers["city.residents"], "born")
+    state.profiles.look(state.devices, registers["care.profiles"], "pregnant", "hypercapnic")
+    born = state.people.columns["born"].cast(pa.date32()).take(pa.array(who))
+    years = pc.years_between(born, pa.scalar(now.date(), pa.date32()))
+    aged = pc.if_else(pc.greater(years, PAST_CHILDBEARING), pa.scalar(False), pa.scalar(None, pa.bool_()))
+    pregnant, hypercapnic = (
+        state.profiles.columns[name].cast(pa.bool_()).take(pa.array(who)) for name in ("pregnant", "hypercapnic")
+    )
+    return {
+        "born": born,
+        "pregnant": pc.coalesce(pregnant, aged),
+        "hypercapnic": pc.fill_null(hypercapnic, False),
+    }
 
 
 def _room(state: Signs) -> None:
     size = len(state.devices)
     state.value, state.at = grown(state.value, size, np.nan), grown(state.at, size, NEVER)
     state.minute, state.first = grown(state.minute, size, NEVER), grown(state.first, size, NEVER)
-    state.adult_from = grown(state.adult_from, size, NEVER)
-    state.pregnant, state.hypercapnic = (
-        grown(state.pregnant, size, False),
-        grown(state.hypercapnic, size, False),
-    )
