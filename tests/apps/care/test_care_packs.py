@@ -94,7 +94,7 @@ def test_a_bed_left_at_night(minutes: int, verdict: bool) -> None:
     state, night = detector.start(), START + timedelta(hours=11)  # 23:00
     second = (night - START).total_seconds()
     batch = readings([("a", "in_bed", second, 1.0), ("a", "in_bed", second + 60, 0.0)])
-    assert verdicts(detector, detector.facts(batch, state, REGISTERS, night)) == [False]
+    assert verdicts(detector, detector.facts(batch, state, REGISTERS, night + timedelta(minutes=1))) == [False]
     table = detector.tick(state, REGISTERS, night + timedelta(minutes=minutes))
     assert verdicts(detector, table) == [verdict]
 
