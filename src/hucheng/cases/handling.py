@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from hucheng.base.ledger import after_commit
 from hucheng.cases import outbox, owing
 from hucheng.cases.clock import instant, micros
 from hucheng.cases.models import Models
@@ -54,6 +55,8 @@ class Handling:
     own_addresses: tuple[str, ...] = ()
     titles: Mapping[str, dict[str, str]] = field(default_factory=dict)
     """Title of a case by its rule; the process's own title where there is none."""
+    changed: Callable[[], None] = lambda: None
+    """Called once a change is durable, to wake whoever waits for it."""
 
     def open_or_join(self, conn: Connection, finding: Finding, decision: str, now: datetime) -> tuple[str, bool]:
         """Open a case for a decision, or join the open one of the same resident, kind and rule.
@@ -160,6 +163,7 @@ class Handling:
         seq = conn.execute(entered.returning(case_event.c.seq)).scalar_one()
         sealed = self.bodies.seal(conn, row.resident_id, f"event/{seq}", body)
         conn.execute(update(case_event).where(case_event.c.seq == seq).values(body=sealed))
+        after_commit(conn, self.changed)
 
     def tell(
         self, conn: Connection, row: Any, contacts: Sequence[Contact | None], turn: str, now: datetime, handed: bool
