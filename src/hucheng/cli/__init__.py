@@ -21,7 +21,11 @@ COMMANDS = {
     "status": ("hucheng.cli.status", "status", "what the node has taken, and how its parts are"),
     "replay": ("hucheng.cli.replay", "replay", "send a file of readings through the node's broker"),
     "cases": ("hucheng.cli.cases", "cases", "list cases, as a journaled look"),
-    "quarantine": ("hucheng.cli.quarantine", "quarantine", "readings that broke their contract, and sending them again"),
+    "quarantine": (
+        "hucheng.cli.quarantine",
+        "quarantine",
+        "readings that broke their contract, and sending them again",
+    ),
     "rules": ("hucheng.cli.rules", "rules", "decide and explain by a rule pack, file in, file out"),
     "journal": ("hucheng.cli.journal", "journal", "the record of every use"),
     "apps": ("hucheng.cli.apps", "apps", "what apps ask for, and accepting it"),

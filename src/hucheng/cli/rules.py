@@ -1,0 +1,217 @@
+"""``hucheng rules``: decide and explain by a rule pack, file in, file out. Needs no node."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.parquet as parquet
+
+from hucheng.cli import print_json
+from hucheng.errors import BadRequest, RuleError
+from hucheng.rules import load
+from hucheng.rules.tables import decided
+
+ROWS_AT_ONCE = 500_000
+
+
+class Day(click.ParamType):
+    """A date, written as 2026-01-31."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"“{value}” is not a date; write it as 2026-01-31", param, ctx)
+
+
+def today() -> date:
+    """The date on this machine's calendar: the date of a decision unless --on says another."""
+    return datetime.now().astimezone().date()
+
+
+on_option = click.option("--on", type=Day(), default=today, show_default="today", help="date of the decision")
+json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON document")
+
+
+@click.group()
+def rules() -> None:
+    """Decide and explain by a rule pack. PACK is a file, or the name of a pack that ships with Hucheng.
+
+    Exit status: 0 done (rows that could not be decided are counted and say why in _problem), 1 the pack, a fact or a
+    column is wrong, 2 the command or an input file cannot be understood.
+    """
+
+
+@rules.command()
+@click.argument("pack")
+@click.option("--facts", required=True, type=click.Path(path_type=Path), help="CSV or Parquet: ids and facts")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="CSV or Parquet: ids and outcomes")
+@on_option
+@json_option
+def decide(pack: str, facts: Path, out: Path, on: date, as_json: bool) -> None:
+    """Decide every row of a file. Empty cells are facts not yet known; other columns are passed through."""
+    loaded = load(pack)
+    version, day = loaded.version(on), on
+    rows = reported = opened = 0
+    with _Writer(out) as writer, _progress(facts) as bar:
+        for table, text, share in tables(facts):
+            result = decided(version, table, day, text=text)
+            writer.write(result)
+            rows += result.num_rows
+            problem = result.column("_problem")
+            reported += len(problem) - problem.null_count
+            opened += sum(result.column(name).null_count for name in version.outcomes)
+            bar.update(share)
+    undecided = opened - reported * len(version.outcomes)
+    if as_json:
+        print_json(
+            {"pack": loaded.id, "version": version.label, "on": on.isoformat(), "rows": rows, "reported": reported,
+             "open": undecided}
+        )  # fmt: skip
+    else:
+        click.echo(f"{loaded.id} {version.label}, on {on}: {rows} rows", err=True)
+        if undecided:
+            click.echo(f"  {undecided} outcomes stay open: facts are missing", err=True)
+        if reported:
+            click.echo(f"  {reported} rows were not decided: see _problem", err=True)
+
+
+@rules.command()
+@click.argument("pack")
+@click.option("--facts", required=True, type=click.Path(path_type=Path), help="JSON object: fact to value")
+@on_option
+@json_option
+def explain(pack: str, facts: Path, on: date, as_json: bool) -> None:
+    """Say for one person what comes out, and why."""
+    answer = load(pack).explain(row(facts), on)
+    if as_json:
+        print_json(jsonable(answer))
+        return
+    for name, each in answer["outcomes"].items():
+        click.echo(f"{name}: {'?' if each['value'] is None else each['value']}")
+        for words in each["text"].values():
+            click.echo(f"  {words}")
+        click.echo(f"  {each['basis']}")
+
+
+def row(path: Path) -> dict[str, Any]:
+    """One person's facts from a JSON file; numbers stay exact."""
+    try:
+        found = json.loads(path.read_text("utf-8"), parse_float=Decimal)
+    except OSError as error:
+        raise BadRequest(f"cannot read the file: {error.strerror}", where=str(path), mend="check the path") from None
+    except UnicodeDecodeError:
+        raise BadRequest("the file is not UTF-8", where=str(path), mend="save it as UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise BadRequest(f"not JSON: {error.msg}", where=f"{path}:{error.lineno}", mend="mend the file") from None
+    if not isinstance(found, dict):
+        raise BadRequest("a JSON object is expected", where=str(path), mend='write {"fact": value, …}')
+    return found
+
+
+def jsonable(value: Any) -> Any:
+    """Decimals as JSON numbers, dates as text."""
+    if isinstance(value, dict):
+        return {key: jsonable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [jsonable(each) for each in value]
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def suffix(path: Path) -> str:
+    """“csv” or “parquet”; BadRequest otherwise."""
+    found = path.suffix.lower().lstrip(".")
+    if found not in ("csv", "parquet"):
+        raise BadRequest(f"the suffix of {path.name} is neither .csv nor .parquet", where=str(path), mend="rename it")
+    return found
+
+
+def tables(path: Path) -> Iterator[tuple[pa.Table, bool, int]]:
+    """Pieces of a file: the table, whether its values are plain text, and how many bytes or rows it stands for."""
+    kind = suffix(path)
+    try:
+        if kind == "parquet":
+            file = parquet.ParquetFile(path)
+            for batch in file.iter_batches(ROWS_AT_ONCE):
+                yield pa.Table.from_batches([batch]), False, batch.num_rows
+            if file.metadata.num_rows == 0:
+                yield file.schema_arrow.empty_table(), False, 0
+            return
+        with path.open("rb") as head:
+            names = csv.read_csv(
+                pa.BufferReader(head.readline()), csv.ReadOptions(autogenerate_column_names=True)
+            ).to_pylist()
+        columns = [str(name).removeprefix("\ufeff") for name in (names[0].values() if names else [])]
+        if len(set(columns)) < len(columns):
+            twice = next(name for name in columns if columns.count(name) > 1)
+            raise RuleError(f"the column “{twice}” is there twice", where=f"{path}:1", mend="rename one of them")
+        options = csv.ConvertOptions(
+            column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=True, null_values=[""]
+        )
+        reader = csv.open_csv(path, csv.ReadOptions(block_size=32 << 20), convert_options=options)
+        some = False
+        for batch in reader:
+            some = True
+            yield pa.Table.from_batches([batch]), True, batch.nbytes
+        if not some:
+            yield reader.schema.empty_table(), True, 0
+    except OSError as error:
+        raise BadRequest(f"cannot read the file: {error.strerror or error}", where=str(path), mend="check it") from None
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        raise BadRequest(f"cannot read the table: {error}", where=str(path), mend="is it complete, and UTF-8?") from None
+
+
+def _progress(path: Path) -> Any:
+    """A bar on standard error, for files that take a while."""
+    size = 0
+    if path.is_file():
+        size = parquet.ParquetFile(path).metadata.num_rows if path.suffix == ".parquet" else path.stat().st_size
+    return click.progressbar(length=max(size, 1), label="deciding", file=click.get_text_stream("stderr"))
+
+
+class _Writer:
+    """Writes tables of one schema to a file, whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self.kind = suffix(path)
+        self.path = path
+        self.partial = path.with_name(f".{path.name}.partial")
+        self.writer: Any = None
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def write(self, table: pa.Table) -> None:
+        if self.writer is None:
+            try:
+                make = parquet.ParquetWriter if self.kind == "parquet" else csv.CSVWriter
+                self.writer = make(str(self.partial), table.schema)
+            except OSError as error:
+                raise BadRequest(
+                    f"cannot write the file: {error.strerror or error}", where=str(self.path), mend="check the folder"
+                ) from None
+        self.writer.write_table(table)
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self.writer is not None:
+            self.writer.close()
+            if kind is None:
+                self.partial.replace(self.path)
+            else:
+                self.partial.unlink(missing_ok=True)
+
+

@@ -1,0 +1,85 @@
+"""``hucheng up``: start a node and keep it running until Ctrl-C."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+HOME = click.option(
+    "--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of the node (default: home)."
+)
+
+
+@click.command()
+@HOME
+@click.option("--port", type=int, help="Port of the site (default 8640).")
+@click.option("--residents", type=int, help="Size of the synthetic city (default 20000); at the first start only.")
+@click.option("--no-demo", is_flag=True, help="A real start: identities from OpenID Connect, no synthetic city.")
+@click.option("--no-feed", is_flag=True, help="Demo city without simulated devices.")
+@click.option("--intakes", type=int, help="Partitions of homes, 1 to 4; at the first start only.")
+@click.option("--sync", type=click.Choice(["always", "interval"]), help="When the broker writes through to the disk.")
+def up(
+    home: Path | None,
+    port: int | None,
+    residents: int | None,
+    no_demo: bool,
+    no_feed: bool,
+    intakes: int | None,
+    sync: str | None,
+) -> None:
+    """Start a node: broker, intake, steward, web. Ctrl-C stops all of it.
+
+    The first start makes the home: keys, ledger and, unless --no-demo, the synthetic city Linjiang with simulated home
+    devices. Later starts find everything as it was.
+    """
+    began = time.monotonic()
+    from hucheng.node import creation, logs
+    from hucheng.node.assembly import specs
+    from hucheng.node.supervisor import HomeLock, Supervisor, with_free_ports
+    from hucheng.settings import Settings
+
+    given: dict[str, Any] = {"port": port, "residents": residents, "intakes": intakes, "sync": sync}
+    settings = Settings.load(home, **given, demo=False if no_demo else None, feed=False if no_feed else None)
+    lock = HomeLock(settings.home)
+    try:
+        settings = with_free_ports(creation.kept(settings, given))
+        logs.configure("up")
+        if creation.is_new(settings):
+            click.echo(f"首次启动 / first start: {settings.home}")
+            creation.create(settings)
+            if settings.demo:
+                from hucheng.city.create import create as create_city
+
+                click.echo(f"  创建临江市 / making the city Linjiang: {settings.residents:,} …")
+                create_city(settings)
+            creation.seal(settings)
+        else:
+            creation.upgrade(settings)
+        settings.write_running()
+        extra = {"feed": "hucheng.city.feeds"} if settings.demo and settings.feed else {}
+        supervisor = Supervisor(settings.home, specs(settings, extra))
+        supervisor.run(lambda: _greet(settings, time.monotonic() - began))
+        click.echo("已停止 / stopped")
+    finally:
+        lock.release()
+
+
+def _greet(settings: Any, seconds: float) -> None:
+    """Say where to go."""
+    click.echo(f"\n护城 Hucheng 就绪 / ready in {seconds:.1f} s   {settings.site}")
+    click.echo(f"  MQTT      127.0.0.1:{settings.mqtt_port}")
+    click.echo(f"  home      {settings.home}")
+    if settings.demo:
+        from hucheng.city.create import personas
+
+        click.echo("\n演示身份（全部为虚构人物）/ demo identities (nobody real) – sign in here:")
+        for persona in personas(settings):
+            click.echo(
+                f"  {persona.title['zh']} / {persona.title['en']}: {settings.site}/sign-in?as={persona.principal.id}"
+            )
+    else:
+        click.echo(f"\n登录 / sign in: {settings.site}/sign-in  (OpenID Connect: {settings.oidc_issuer})")
+    click.echo("\nCtrl-C 停止 / stops it.\n")

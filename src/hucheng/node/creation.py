@@ -1,0 +1,95 @@
+"""The first start of a home: its folders, keys, ledger and the apps' requests; and what is fixed from then on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from typing import Any
+
+from hucheng.errors import SettingsError
+from hucheng.gate import Org, Principal
+from hucheng.node.people import LOCAL
+from hucheng.node.rooms import Rooms, open_rooms
+from hucheng.settings import Settings
+
+FIXED = ("residents", "demo", "seed", "intakes")
+"""Settings that a home keeps from its first start."""
+MADE = ("ledger.db", "ledger.db-wal", "ledger.db-shm", "journal.db", "journal.db-wal", "journal.db-shm")
+FOLDERS = ("broker", "lake", "current", "run", "logs", "keys")
+ROOT = Org("city", None, "city", {"zh": "本市", "en": "This city"})
+
+
+def is_new(settings: Settings) -> bool:
+    """Whether this home has not been made to its end yet. A first start that was cut off is begun again."""
+    return not (settings.home / "home.json").exists()
+
+
+def kept(settings: Settings, given: dict[str, Any]) -> Settings:
+    """The settings with what this home was made with.
+
+    Raises SettingsError where another value is asked for now, or a real start has no identity provider.
+    """
+    if not settings.demo and not (settings.oidc_issuer and settings.oidc_client_id):
+        raise SettingsError(
+            "a start without the demo needs an identity provider",
+            where="oidc_issuer, oidc_client_id, oidc_client_secret",
+            mend="set HUCHENG_OIDC_ISSUER, HUCHENG_OIDC_CLIENT_ID and HUCHENG_OIDC_CLIENT_SECRET",
+        )
+    path = settings.home / "home.json"
+    if not path.exists():
+        return settings
+    made = json.loads(path.read_text(encoding="utf-8"))
+    if not settings.demo and made["demo"]:
+        raise SettingsError(
+            "this home holds a demo city", where=str(settings.home), mend="name an empty --home for a real start"
+        )
+    if settings.demo and not made["demo"]:
+        raise SettingsError("this home is no demo city", where=str(settings.home), mend="start it with --no-demo")
+    for name in FIXED:
+        if given.get(name) is not None and given[name] != made[name]:
+            raise SettingsError(
+                f"{name} is {made[name]} since this home was made",
+                where=str(settings.home),
+                mend=f"leave {name} out, or name another --home",
+            )
+    return replace(settings, **{name: made[name] for name in FIXED})
+
+
+def create(settings: Settings) -> Rooms:
+    """Make the folders, the keys, the ledger and the operator of a home, and enter what apps ask for.
+
+    What a first start that was cut off left behind in the home's own SQLite files is taken away first.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    for name in FOLDERS:
+        (settings.home / name).mkdir(exist_ok=True)
+    for name in MADE:
+        (settings.home / name).unlink(missing_ok=True)
+    for name in ("lake", "current"):
+        shutil.rmtree(settings.home / name)
+        (settings.home / name).mkdir()
+    rooms = open_rooms(settings)
+    rooms.purposes.enrol()
+    if not settings.demo:
+        rooms.principals.put_orgs([ROOT])
+        operator = Principal(LOCAL, "operator", "operator", (ROOT.id,), ("operator", "bureau"))
+        rooms.principals.put([operator])
+    return rooms
+
+
+def upgrade(settings: Settings) -> None:
+    """Bring the ledger to its newest form, and enter what newly installed apps ask for."""
+    rooms = open_rooms(settings)
+    try:
+        rooms.purposes.enrol()
+    finally:
+        rooms.close()
+
+
+def seal(settings: Settings) -> None:
+    """Write down what is fixed: the home is whole from here on."""
+    path = settings.home / "home.json"
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps({name: getattr(settings, name) for name in FIXED}, indent=1), encoding="utf-8")
+    fresh.replace(path)

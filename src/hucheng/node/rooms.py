@@ -1,0 +1,82 @@
+"""The rooms that keep something, opened once for a process: ledger, keys, registers, vault, principals, purposes.
+
+Used by the first start of a home and by the steward, so that both build them in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import hucheng.cases
+import hucheng.decisions
+from hucheng.apps import App, load_apps
+from hucheng.base.catalogue import Catalogue
+from hucheng.base.contracts import load_contract, load_folder, shipped
+from hucheng.base.identity import Vault
+from hucheng.base.keys import Keys, master_key
+from hucheng.base.ledger import Ledger
+from hucheng.base.ledger.draft import import_rooms
+from hucheng.base.registers import Registers
+from hucheng.gate import Principals, Purposes
+from hucheng.settings import Settings
+
+Clock = Callable[[], datetime]
+
+
+def now_utc() -> datetime:
+    """The clock of a running node."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Rooms:
+    """What a process keeps open; ``close`` lets it go."""
+
+    settings: Settings
+    apps: Sequence[App]
+    catalogue: Catalogue
+    ledger: Ledger
+    keys: Keys
+    registers: Registers
+    vault: Vault
+    principals: Principals
+    purposes: Purposes
+
+    def close(self) -> None:
+        """Let the ledger go."""
+        self.ledger.close()
+
+
+def catalogue_of(apps: Sequence[App]) -> Catalogue:
+    """Every contract of a node: the base's, those of cases and decisions, and the apps'."""
+    rooms = [Path(room.__file__ or "").parent / "contracts" for room in (hucheng.cases, hucheng.decisions)]
+    ours = [*shipped(), *(contract for room in rooms for contract in load_folder(room))]
+    return Catalogue([*ours, *(load_contract(path) for app in apps for path in app.contracts)])
+
+
+def open_rooms(
+    settings: Settings, *, apps: Sequence[App] | None = None, clock: Clock = now_utc, migrate: bool = True
+) -> Rooms:
+    """Open the rooms of a home; what installed apps declare is known, what is accepted is open."""
+    apps = load_apps() if apps is None else apps
+    catalogue = catalogue_of(apps)
+    import_rooms()
+    ledger = Ledger(settings.ledger, migrate=migrate)
+    keys = Keys(ledger, master_key(settings.home / "keys" / "master.key"), clock=clock)
+    purposes = Purposes(ledger, catalogue, clock=clock)
+    for app in apps:
+        purposes.declare(app.name, app.purposes, app.policies)
+    return Rooms(
+        settings=settings,
+        apps=apps,
+        catalogue=catalogue,
+        ledger=ledger,
+        keys=keys,
+        registers=Registers(ledger, keys, catalogue, clock=clock),
+        vault=Vault(ledger, keys, clock=clock),
+        principals=Principals(ledger, clock=clock),
+        purposes=purposes,
+    )
