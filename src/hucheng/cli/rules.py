@@ -172,7 +172,9 @@ def tables(path: Path) -> Iterator[tuple[pa.Table, bool, int]]:
     except OSError as error:
         raise BadRequest(f"cannot read the file: {error.strerror or error}", where=str(path), mend="check it") from None
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        raise BadRequest(f"cannot read the table: {error}", where=str(path), mend="is it complete, and UTF-8?") from None
+        raise BadRequest(
+            f"cannot read the table: {error}", where=str(path), mend="is it complete, and UTF-8?"
+        ) from None
 
 
 def _progress(path: Path) -> Any:
@@ -180,7 +182,8 @@ def _progress(path: Path) -> Any:
     size = 0
     if path.is_file():
         size = parquet.ParquetFile(path).metadata.num_rows if path.suffix == ".parquet" else path.stat().st_size
-    return click.progressbar(length=max(size, 1), label="deciding", file=click.get_text_stream("stderr"))
+    stream = click.get_text_stream("stderr")
+    return click.progressbar(length=max(size, 1), label="deciding", file=stream, hidden=not stream.isatty())
 
 
 class _Writer:
@@ -213,5 +216,3 @@ class _Writer:
                 self.partial.replace(self.path)
             else:
                 self.partial.unlink(missing_ok=True)
-
-

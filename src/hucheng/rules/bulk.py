@@ -49,12 +49,12 @@ class Program:
 
 
 @lru_cache(maxsize=256)
-def compiled(version: _ByDigest, on: date | None, columns: Columns, text: bool, row: bool) -> Program:
-    """The statement for a table with these columns; ``row``: keep only a running number instead of the id columns."""
+def compiled(version: ByDigest, on: date | None, columns: Columns, text: bool) -> Program:
+    """The statement for a table with these columns."""
     return _compile(version.version, on, columns, text)
 
 
-class _ByDigest:
+class ByDigest:
     """A version as a key of the cache: equal if its digest is."""
 
     __slots__ = ("version",)
@@ -66,12 +66,12 @@ class _ByDigest:
         return hash(self.version.digest)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByDigest) and other.version.digest == self.version.digest
+        return isinstance(other, ByDigest) and other.version.digest == self.version.digest
 
 
 def program(version: Version, on: date | None, columns: Columns, text: bool = False) -> Program:
     """The compiled statement; the date counts only where the version asks for it."""
-    return compiled(_ByDigest(version), on if version.dated else None, columns, text, False)
+    return compiled(ByDigest(version), on if version.dated else None, columns, text)
 
 
 def _compile(version: Version, on: date | None, columns: Columns, text: bool) -> Program:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -52,7 +52,7 @@ def reading(fact: FactDeclared, column: str, sql_type: str, text: bool) -> Readi
             return (
                 None,
                 f"CASE lower({column}) WHEN 'true' THEN TRUE WHEN '1' THEN TRUE WHEN 'false' THEN FALSE WHEN '0' THEN FALSE END",
-            )  # noqa: E501
+            )
     if name == "date":
         low, high = (literal(date.fromordinal(end)) for end in (fact.kind.low, fact.kind.high))
         if kind == "DATE":
@@ -139,23 +139,32 @@ def _binary(fact: FactDeclared, column: str, kind: str) -> Reading:
     return _scaled(fact, f"CAST(round(({near}) * {10**places}) AS HUGEINT)", places)
 
 
+def domain(fact: FactDeclared) -> str:
+    """What a value of the fact is not, when it is not admissible."""
+    if fact.kind.name == "enum":
+        return "not one of " + ", ".join(fact.kind.values[:12])
+    elif fact.kind.name == "boolean":
+        return "not true or false"
+    ends = (fact.kind.low, fact.kind.high)
+    low, high = (written(fact.kind, date.fromordinal(e) if fact.kind.name == "date" else e) for e in ends)
+    unit = f" {fact.unit}" if fact.unit else ""
+    places = ""
+    if fact.kind.name == "number" and fact.rounding is None:
+        places = f" with {fact.kind.scale} decimal places" if fact.kind.scale else " in whole numbers"
+    return f"not within {low} to {high}{unit}{places}"
+
+
 def complaint(fact: FactDeclared, column: str) -> str:
     """SQL of what is wrong with the row, for a fact that is given but not admissible."""
-    if fact.kind.name == "enum":
-        domain = "not one of " + ", ".join(fact.kind.values[:12])
-    elif fact.kind.name == "boolean":
-        domain = "not true or false"
-    else:
-        ends = (fact.kind.low, fact.kind.high)
-        low, high = (written(fact.kind, date.fromordinal(e) if fact.kind.name == "date" else e) for e in ends)
-        unit = f" {fact.unit}" if fact.unit else ""
-        domain = f"not within {low} to {high}{unit}"
-        if fact.kind.name == "number" and fact.rounding is None:
-            domain += f" with {fact.kind.scale} decimal places" if fact.kind.scale else " in whole numbers"
-    return f"{literal(fact.name + ': ')} || CAST({column} AS VARCHAR) || {literal(' is ' + domain)}"
+    return f"{literal(fact.name + ': ')} || CAST({column} AS VARCHAR) || {literal(' is ' + domain(fact))}"
 
 
-def given(columns: Sequence[str], facts: dict[str, Any], outcomes: dict[str, Any]) -> list[str]:
+def said(fact: FactDeclared, value: object) -> str:
+    """The same complaint in plain text."""
+    return f"{fact.name}: {value} is {domain(fact)}"
+
+
+def given(columns: Sequence[str], facts: Mapping[str, Any], outcomes: Mapping[str, Any]) -> list[str]:
     """Names of the id columns; RuleError where a fact is missing or a name stands twice."""
     import difflib
 

@@ -155,15 +155,15 @@ def _screen(text: str, file: str) -> None:
     """Refuse what a plain document does not need, before anything is built from it."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 1
 
         def refuse(what: str, mend: str, line: int = line) -> RuleError:
             return RuleError(what, where=f"{file}:{line}", mend=mend, line=line)
 
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise refuse("anchors and aliases are not allowed", "write the value out")
-        if getattr(event, "tag", None):
-            raise refuse(f"the tag {event.tag} is not allowed", "remove it")
+        if tag := getattr(event, "tag", None):
+            raise refuse(f"the tag {tag} is not allowed", "remove it")
         if isinstance(event, yaml.DocumentStartEvent) and depth:
             raise refuse("one file holds one pack", "split the file")
         if isinstance(event, yaml.CollectionStartEvent):

@@ -14,7 +14,22 @@ from hucheng.rules.arithmetic import divide
 from hucheng.rules.kinds import Value, written
 from hucheng.rules.model import FactDeclared
 from hucheng.rules.tree import (
-    Age, Among, Case, Compare, Const, Earlier, Every, Extreme, Fact, Node, Not, Product, Rounded, Shift, Some, Sum,
+    Age,
+    Among,
+    Case,
+    Compare,
+    Const,
+    Earlier,
+    Every,
+    Extreme,
+    Fact,
+    Node,
+    Not,
+    Product,
+    Rounded,
+    Shift,
+    Some,
+    Sum,
     Today,
 )  # fmt: skip
 
@@ -129,17 +144,15 @@ def _compared(op: str, a: Any, b: Any) -> bool | None:
 def admit(fact: FactDeclared, given: Any) -> Value | None:
     """A fact as given by JSON or Python, in internal units; RuleError where it is not admissible.
 
-    Dates may be ISO text, numbers may be text; None is unknown.
+    Dates may be ISO text, numbers may be text; None is unknown, NaN is an error.
     """
-    if given is None or given != given:  # noqa: PLR0124 - NaN is unknown, as in pandas
+    if given is None:
         return None
     kind = fact.kind
     if type(given).__module__ == "numpy":
         given = given.item()
     found: Value | None = None
-    if kind.name == "boolean" and isinstance(given, bool):
-        found = given
-    elif kind.name == "enum" and isinstance(given, str):
+    if (kind.name == "boolean" and isinstance(given, bool)) or (kind.name == "enum" and isinstance(given, str)):
         found = given
     elif kind.name == "date":
         if isinstance(given, str) and len(given) == 10:
@@ -161,7 +174,7 @@ def admit(fact: FactDeclared, given: Any) -> Value | None:
 def _number(fact: FactDeclared, given: Any) -> int | None:
     scale, step = fact.kind.scale, 10**fact.kind.scale
     if isinstance(given, float):
-        if abs(given) > 1e18:
+        if not abs(given) <= 1e18:  # NaN too
             return None
         if fact.rounding is None:
             units = _nearest(given * step)

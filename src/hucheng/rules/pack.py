@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,10 @@ class Pack:
         """
         return decide(self.version(on), table, self._day(on))
 
-    def explain(self, row: Mapping[str, Any], on: date | None = None) -> dict[str, Any]:
-        """Why: outcomes of one person with reasons, basis and text in both languages.
+    def explain(
+        self, row: Mapping[str, Any], on: date | None = None, outcomes: Collection[str] | None = None
+    ) -> dict[str, Any]:
+        """Why: outcomes of one person (all, or some) with reasons, basis and text in both languages.
 
         ``{"outcomes": {name: {"value", "reasons": [{"fact", "value"}], "nearest": [...], "basis", "text"}}}``; a fact that
         the row lacks is unknown. RuleError where a fact is outside its domain or a constraint is broken.
@@ -72,7 +74,7 @@ class Pack:
         >>> crisis["value"], crisis["reasons"]
         (True, [{'fact': 'systolic', 'value': 185}])
         """
-        return explain(self.version(on), row, self._day(on), self.basis)
+        return explain(self.version(on), row, self._day(on), self.basis, outcomes)
 
     def _day(self, on: date | None) -> date | None:
         day = on.date() if isinstance(on, datetime) else on

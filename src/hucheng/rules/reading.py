@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import yaml
@@ -18,7 +18,7 @@ from hucheng.rules.document import Item
 from hucheng.rules.grammar import CALENDAR, MOST_BRANCHES, TODAY, Translation, parse
 from hucheng.rules.kinds import BOOLEAN, FINEST, LARGEST, Kind, Value, enum, number
 from hucheng.rules.model import Constraint, Example, FactDeclared, OutcomeDeclared, Parameter, Version, Words
-from hucheng.rules.tree import Case, Const, Earlier, Fact, Node, walk
+from hucheng.rules.tree import Const, Earlier, Fact, Node
 
 MOST_FACTS = 400
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -304,12 +304,9 @@ def _part(item: Item, kind: Kind, scope: Mapping[str, Node], later: tuple[str, .
 def _fitting(item: Item, kind: Kind, tree: Node) -> Kind:
     """The declared kind, if the tree can be it; bounds that were not declared come from the tree."""
     if kind.name == "enum":
-        for node in walk(tree):
-            if isinstance(node, Case | Const) and node is tree and not set(node.kind.values) <= set(kind.values):
-                extra = sorted(set(node.kind.values) - set(kind.values))
-                raise item.error(f"gives {', '.join(extra)}, not among its values", "add the value, mind its case")
-        if not set(tree.kind.values) <= set(kind.values):
-            raise item.error("gives values that are not declared", "add them to values")
+        extra = [value for value in tree.kind.values if value not in kind.values]
+        if extra:
+            raise item.error(f"gives {', '.join(extra)}, not among its values", "add the value, mind its case")
         return kind
     if kind.name == "number":
         if tree.kind.scale > kind.scale:
@@ -319,7 +316,9 @@ def _fitting(item: Item, kind: Kind, tree: Node) -> Kind:
             )
         step = 10 ** (kind.scale - tree.kind.scale)
         low, high = tree.kind.low * step, tree.kind.high * step
-        return number(max(kind.low, low), min(kind.high, high), kind.scale) if kind.low <= high and low <= kind.high else kind  # fmt: skip
+        if high < kind.low or kind.high < low:
+            raise item.error("the result always lies outside the declared range", "mend the range or the expression")
+        return number(max(kind.low, low), min(kind.high, high), kind.scale)
     if kind.name == "date":
         return replace(kind, low=tree.kind.low, high=tree.kind.high) if kind is CALENDAR else kind
     return kind
@@ -349,7 +348,7 @@ def _by_value(item: Item, kind: Kind, more: tuple[str, ...]) -> Mapping[str, Wor
 def _example(item: Item, facts: Mapping[str, FactDeclared], outcomes: Mapping[str, OutcomeDeclared], start: date) -> Example:  # fmt: skip
     fields = item.fields(("facts", "outcomes"), ("title", "on"))
     on = fields["on"].date() if "on" in fields else start
-    if on < start - timedelta(0):
+    if on < start:
         raise fields["on"].error("is before this version")
 
     def values(part: Item, declared: Mapping[str, Any]) -> dict[str, Value | None]:

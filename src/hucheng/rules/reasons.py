@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from typing import Any
 
 from hucheng.errors import RuleError
 from hucheng.rules import evaluate
+from hucheng.rules.diagram import Leaf
+from hucheng.rules.exact import Exact, exact
 from hucheng.rules.kinds import Value, plain
+from hucheng.rules.logic import Undecided
 from hucheng.rules.model import Row, Version
 from hucheng.rules.texts import told
 
+Known = dict[str, Value | None]
 
-def admitted(version: Version, row: Row) -> dict[str, Value | None]:
+
+def admitted(version: Version, row: Row) -> Known:
     """The facts of a row in internal units; keys that are no facts are ids, unless they look like a misspelt fact."""
     for key in row:
         if key not in version.facts:
@@ -24,28 +29,44 @@ def admitted(version: Version, row: Row) -> dict[str, Value | None]:
     return {name: evaluate.admit(fact, row.get(name)) for name, fact in version.facts.items()}
 
 
-def outcomes(version: Version, known: Mapping[str, Value | None], on: date | None) -> dict[str, Value | None]:
-    """Strict outcomes of one person."""
-    found: dict[str, Value | None] = {}
-    for name, outcome in version.outcomes.items():
-        found[name] = evaluate.value(outcome.tree, known, found, on)
-    return found
+def settled(version: Version, readings: Exact, known: Mapping[str, Value | None]) -> dict[str, Value | None]:
+    """Outcomes that every completion of the known facts gives; None where open. RuleError for impossible facts."""
+    try:
+        found = readings.outcomes(known)
+    except Undecided as why:
+        raise RuleError(f"the solver did not settle this person in time ({why})", mend="give more facts") from None
+    for name, value in found.items():
+        if value is Leaf.IMPOSSIBLE:
+            raise RuleError(_contradiction(version, readings, known), mend="correct the facts at their source")
+        if value in (Leaf.GAP, Leaf.OVERLAP):
+            what = "no branch holds" if value is Leaf.GAP else "two branches hold"
+            where = f"{version.file}:{version.outcomes[name].line}"
+            raise RuleError(f"{name}: {what} for these facts", where=where, mend="mend the pack; see: rules check")
+        kind = version.outcomes[name].kind
+        if not isinstance(value, Leaf) and not kind.holds(value):
+            raise RuleError(f"{name}: outside its declared range", mend="mend the pack; see: rules check")
+    return {name: None if isinstance(value, Leaf) else value for name, value in found.items()}
 
 
-def explain(version: Version, row: Row, on: date | None, basis: str) -> dict[str, Any]:
-    """The explanation of every outcome, as ``Pack.explain`` gives it."""
-    known = admitted(version, row)
+def _contradiction(version: Version, readings: Exact, known: Mapping[str, Value | None]) -> str:
     for constraint in version.constraints:
-        if evaluate.value(constraint.tree, known, {}, on) is False:
-            raise RuleError(
-                f"the facts cannot be: {constraint.text}",
-                where=f"{version.file}:{constraint.line}",
-                mend="correct the facts",
-            )
-    found = outcomes(version, known, on)
+        if evaluate.value(constraint.tree, known, {}, readings.on) is False:
+            return f"the facts cannot be: {constraint.text}"
+    return "the facts contradict the constraints of the pack"
+
+
+def explain(
+    version: Version, row: Row, on: date | None, basis: str, only: Collection[str] | None = None
+) -> dict[str, Any]:
+    """The explanation of every outcome (or of some), as ``Pack.explain`` gives it."""
+    known = admitted(version, row)
+    readings = exact(version, on)
+    found = settled(version, readings, known)
     answer = {}
     for name, outcome in version.outcomes.items():
-        reasons = _minimal(version, known, name, found[name], on)
+        if only is not None and name not in only:
+            continue
+        reasons = [] if found[name] is None else needed(version, readings, known, name, found[name])
         answer[name] = {
             "value": plain(outcome.kind, found[name]),
             "reasons": [{"fact": f, "value": plain(version.facts[f].kind, known[f])} for f in reasons],
@@ -56,16 +77,38 @@ def explain(version: Version, row: Row, on: date | None, basis: str) -> dict[str
     return {"outcomes": answer}
 
 
-def _minimal(
-    version: Version, known: Mapping[str, Value | None], name: str, value: Value | None, on: date | None
-) -> list[str]:
-    """Facts kept after leaving out, from the least recognisable on, each that is not needed."""
-    if value is None:
-        return []
-    kept = {fact: got for fact, got in known.items() if got is not None}
+def needed(version: Version, readings: Exact, known: Known, name: str, value: Value | None) -> list[str]:
+    """Facts of which none can be left out without the outcome becoming open.
+
+    One after the other is left out, from the last declared on, wherever the rest still gives the outcome: facts
+    declared first, which people recognise best, stay longest.
+    """
+    kept = {fact for fact, got in known.items() if got is not None}
+    test = _tester(readings, known, name, value)
     for fact in reversed(list(version.facts)):
-        if fact in kept:
-            got = kept.pop(fact)
-            if outcomes(version, kept, on)[name] != value:
-                kept[fact] = got
+        if fact in kept and test(kept - {fact}):
+            kept.remove(fact)
     return [fact for fact in version.facts if fact in kept]
+
+
+def _tester(readings: Exact, known: Known, name: str, value: Value | None) -> Callable[[set[str]], bool]:
+    """Whether the outcome is the same from fewer facts."""
+    cells = readings.cells
+    if name in cells.exact:
+        codes = dict(zip(cells.names, cells.codes(known), strict=True))
+        nothing = {fact: len(cells.starts[fact]) for fact in cells.names}
+
+        def by_cells(kept: set[str]) -> bool:
+            return bool(
+                cells.outcome(name, [codes[fact] if fact in kept else nothing[fact] for fact in cells.names]) == value
+            )
+
+        return by_cells
+
+    def by_logic(kept: set[str]) -> bool:
+        try:
+            return bool(readings.logic.outcome(name, {fact: known[fact] for fact in kept}) == value)
+        except Undecided:
+            return False  # the fact stays: one reason more than needed, never one too few
+
+    return by_logic

@@ -12,8 +12,25 @@ from datetime import date
 from hucheng.rules.kinds import Value
 from hucheng.rules.model import Version
 from hucheng.rules.tree import (
-    Age, Among, Case, Compare, Const, Earlier, Every, Extreme, Fact, Node, Not, Product, Rounded, Shift, Some, Sum,
-    Today, facts, walk,
+    Age,
+    Among,
+    Case,
+    Compare,
+    Const,
+    Earlier,
+    Every,
+    Extreme,
+    Fact,
+    Node,
+    Not,
+    Product,
+    Rounded,
+    Shift,
+    Some,
+    Sum,
+    Today,
+    facts,
+    walk,
 )  # fmt: skip
 
 SMALL = 2**62
@@ -74,7 +91,7 @@ class Layers:
     def _column(self, node: Node) -> tuple[str, int]:
         """The node as a column of its own, made once."""
         sql, level = self._sql(node)
-        if sql in self._at or sql in ("TRUE", "FALSE") or sql.startswith("f_") and " " not in sql:
+        if sql in self._at or sql in ("TRUE", "FALSE") or (sql.startswith("f_") and " " not in sql):
             return sql, level
         if sql not in self._known:
             self._known[sql] = self._put(f"c_{len(self._known)}", sql, level)[0]

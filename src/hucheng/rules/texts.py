@@ -12,6 +12,12 @@ from hucheng.rules.model import OutcomeDeclared, Version, Words
 LANGUAGES = ("zh", "en")
 _YES = {"zh": ("否", "是"), "en": ("no", "yes")}
 _UNKNOWN = {"zh": "未知", "en": "unknown"}
+_UNITS = {
+    "min": ("分钟", "min"), "h": ("小时", "h"), "d": ("天", "days"), "a": ("岁", "years"), "mm[Hg]": ("mmHg", "mmHg"),
+    "/min": ("次/分", "/min"), "Cel": ("℃", "°C"), "CNY": ("元", "CNY"), "CNY/month": ("元/月", "CNY a month"),
+    "CNY/a": ("元/年", "CNY a year"), "CNY/year": ("元/年", "CNY a year"), "m": ("米", "m"), "m2": ("平方米", "m²"),
+}  # fmt: skip
+"""How people write units (UCUM codes to Chinese and English); others stand as they are."""
 _SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
@@ -27,7 +33,10 @@ def said(kind: Kind, value: Value | None, unit: str | None, labels: Mapping[str,
     text = written(kind, value)
     if isinstance(value, date) and language == "zh":
         text = f"{value.year}年{value.month}月{value.day}日"
-    return f"{text} {unit}" if unit else text
+    if not unit:
+        return text
+    shown = _UNITS.get(unit, (unit, unit))[language == "en"]
+    return f"{text}{shown}" if shown == "%" else f"{text} {shown}"
 
 
 def told(

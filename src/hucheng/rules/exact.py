@@ -1,0 +1,119 @@
+"""What the strict reading leaves open though it is determined: cells first, logic where cells are unable."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hucheng.rules.cells import Cells
+from hucheng.rules.diagram import Leaf, Walker
+from hucheng.rules.kinds import Value
+from hucheng.rules.logic import Logic
+from hucheng.rules.model import Version
+from hucheng.rules.quick import Column
+
+_lock = threading.Lock()
+_made: dict[tuple[str, date | None], Exact] = {}
+KEPT = 64
+
+
+class Exact:
+    """The exact readings of a version on a date, shared between threads."""
+
+    def __init__(self, version: Version, on: date | None) -> None:
+        self.version = version
+        self.on = on
+        self.cells = Cells(version, on)
+        self._walkers: dict[str, Walker] = {}
+        self._local = threading.local()
+
+    @property
+    def logic(self) -> Logic:
+        """The solver of this thread (Z3 contexts are not shared between threads)."""
+        found: Logic | None = getattr(self._local, "logic", None)
+        if found is None:
+            found = self._local.logic = Logic(self.version, self.on)
+        return found
+
+    def outcome(self, name: str, known: Mapping[str, Value | None]) -> Any:
+        """Value of an outcome for one person, or a Leaf."""
+        if name in self.cells.exact:
+            return self.cells.outcome(name, self.cells.codes(known))
+        return self.logic.outcome(name, known)
+
+    def outcomes(self, known: Mapping[str, Value | None]) -> dict[str, Any]:
+        """Values of all outcomes."""
+        codes = self.cells.codes(known)
+        return {
+            name: self.cells.outcome(name, codes) if name in self.cells.exact else self.logic.outcome(name, known)
+            for name in self.version.outcomes
+        }
+
+    def codes(self, facts: Mapping[str, Column], rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Cells of the facts of some rows: one line a fact."""
+        found = np.empty((len(self.cells.names), len(rows)), np.int32)
+        for place, name in enumerate(self.cells.names):
+            column, starts = facts[name], self.cells.starts[name]
+            values = column.values[rows]
+            if self.version.facts[name].kind.name in ("number", "date"):
+                values = np.searchsorted(np.asarray(starts, np.int64), values, side="right") - 1
+            found[place] = values
+            if column.unknown is not None:
+                found[place][column.unknown[rows]] = len(starts)
+        return found
+
+    def fill(
+        self, name: str, facts: Mapping[str, Column], rows: NDArray[np.int64], codes: NDArray[np.int32]
+    ) -> list[Any]:
+        """Exact values of an outcome in some rows (a Leaf where there is none)."""
+        if name in self.cells.exact:
+            if name not in self._walkers:
+                self._walkers[name] = self.cells.diagrams.frozen(self.cells.exact[name])
+            walker = self._walkers[name]
+            return [walker.values[end] for end in walker.ends(codes)]
+        return self._by_logic(name, facts, rows)
+
+    def _by_logic(self, name: str, facts: Mapping[str, Column], rows: NDArray[np.int64]) -> list[Any]:
+        """One question to the solver for each different person."""
+        used = self.logic.facts_of(name)
+        answers: dict[tuple[Any, ...], Any] = {}
+        found = []
+        for row in rows:
+            known = {fact: person(facts[fact], int(row), self.version.facts[fact].kind.name) for fact in used}
+            key = tuple(known.values())
+            if key not in answers:
+                answers[key] = self.logic.outcome(name, known)
+            found.append(answers[key])
+        return found
+
+
+def person(column: Column, row: int, kind: str) -> Value | None:
+    """One value of a column in internal units."""
+    if column.unknown is not None and column.unknown[row]:
+        return None
+    value = column.values[row]
+    if kind == "boolean":
+        return bool(value)
+    if kind == "enum":
+        return column.words[int(value)]
+    return date.fromordinal(int(value)) if kind == "date" else int(value)
+
+
+def exact(version: Version, on: date | None) -> Exact:
+    """The exact readings, made once for a version and, where it asks for the date, a date."""
+    key = (version.digest, on if version.dated else None)
+    with _lock:
+        found = _made.get(key)
+        if found is None:
+            while len(_made) >= KEPT:
+                _made.pop(next(iter(_made)))
+            found = _made[key] = Exact(version, key[1])
+    return found
+
+
+__all__ = ["Exact", "Leaf", "exact", "person"]

@@ -1,0 +1,321 @@
+"""The reading in logic: the same tree as Z3 formulas, for what cells cannot cut and for proofs over everyone.
+
+Numbers are integers in units of their scale, dates are day numbers (with year, month and day where the calendar
+matters), enums are places in their list. A question that the solver cannot settle in time is said, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import z3
+
+from hucheng.rules import evaluate
+from hucheng.rules.diagram import Leaf
+from hucheng.rules.kinds import Kind, Value
+from hucheng.rules.model import Version
+from hucheng.rules.tree import (
+    Age,
+    Among,
+    Case,
+    Compare,
+    Const,
+    Earlier,
+    Every,
+    Extreme,
+    Fact,
+    Node,
+    Not,
+    Product,
+    Rounded,
+    Shift,
+    Some,
+    Sum,
+    Today,
+    children,
+)  # fmt: skip
+
+PATIENCE_MS = 10_000
+REMEMBERED = 20_000
+
+
+class Undecided(Exception):
+    """The solver did not settle a question in time."""
+
+
+class Logic:
+    """Facts as variables, outcomes as formulas; belongs to one thread."""
+
+    def __init__(self, version: Version, on: date | None, context: z3.Context | None = None, prefix: str = "") -> None:
+        self.version = version
+        self.on = on
+        self.context = context or z3.Context()
+        self.prefix = prefix
+        self.sides: list[Any] = []
+        """What holds for the variables by themselves: domains and calendars."""
+        self.facts = {name: self.variable(fact.kind, f"{prefix}{name}") for name, fact in version.facts.items()}
+        self.kinds: dict[str, Kind] = {name: outcome.kind for name, outcome in version.outcomes.items()}
+        self._words: dict[str, tuple[str, ...]] = {}
+        self._done: dict[int, tuple[Any, Any]] = {}
+        self._civil: dict[int, tuple[Any, Any, Any, Any]] = {}
+        self._memo: dict[tuple[Any, ...], Any] = {}
+        self.outcomes: dict[str, Any] = {}
+        self.defined: dict[str, Any] = {}
+        self.constraints = [self.of(constraint.tree)[0] for constraint in version.constraints]
+        for name, outcome in version.outcomes.items():
+            self.outcomes[name], self.defined[name] = self._as(outcome.kind, outcome.tree)
+        self._solver: z3.Solver | None = None
+
+    def variable(self, kind: Kind, name: str) -> Any:
+        """A variable of a kind, its domain among ``sides``."""
+        if kind.name == "boolean":
+            return z3.Bool(name, self.context)
+        found = z3.Int(name, self.context)
+        low, high = (0, len(kind.values) - 1) if kind.name == "enum" else (kind.low, kind.high)
+        self.sides += [found >= low, found <= high]
+        return found
+
+    def solver(self) -> z3.Solver:
+        """A solver that knows domains and constraints."""
+        if self._solver is None:
+            self._solver = z3.Solver(ctx=self.context)
+            self._solver.set("timeout", PATIENCE_MS)
+            self._solver.add(*self.sides, *self.constraints)
+        return self._solver
+
+    def facts_of(self, name: str) -> tuple[str, ...]:
+        """Facts that an outcome, or a constraint, mentions."""
+        seen: set[str] = set()
+        todo: list[Node] = [self.version.outcomes[name].tree, *(c.tree for c in self.version.constraints)]
+        while todo:
+            node = todo.pop()
+            if isinstance(node, Fact):
+                seen.add(node.name)
+            elif isinstance(node, Earlier):
+                todo.append(self.version.outcomes[node.name].tree)
+            todo.extend(children(node))
+        return tuple(fact for fact in self.version.facts if fact in seen)
+
+    # ---- questions -----------------------------------------------------------------------------------------------
+
+    def is_(self, name: str, value: Value) -> Any:
+        """The formula: this fact has this value."""
+        kind, variable = self.version.facts[name].kind, self.facts[name]
+        return variable == self.inner(kind, value)
+
+    def inner(self, kind: Kind, value: Value) -> Any:
+        """A value as the formulas have it."""
+        if kind.name == "boolean":
+            return z3.BoolVal(bool(value), self.context)
+        if kind.name == "enum":
+            return kind.values.index(str(value))
+        return value.toordinal() if isinstance(value, date) else int(value)  # type: ignore[arg-type]
+
+    def outer(self, kind: Kind, found: Any) -> Value:
+        """A value of a model as the rules have it."""
+        if kind.name == "boolean":
+            return bool(z3.is_true(found))
+        number = int(found.as_long())
+        if kind.name == "enum":
+            return kind.values[number]
+        return date.fromordinal(number) if kind.name == "date" else number
+
+    def check(self, solver: z3.Solver, *assumptions: Any) -> bool:
+        """Whether it can be; Undecided where the solver gives up."""
+        answer = solver.check(*assumptions)
+        if answer == z3.unknown:
+            raise Undecided(solver.reason_unknown())
+        return bool(answer == z3.sat)
+
+    def outcome(self, name: str, known: Mapping[str, Value | None]) -> Any:
+        """Value of an outcome that every completion gives, or a Leaf. Undecided where the solver gives up."""
+        key = (name, tuple(known.get(fact) for fact in self.version.facts))
+        if key not in self._memo:
+            if len(self._memo) > REMEMBERED:
+                self._memo.clear()
+            self._memo[key] = self._outcome(name, known)
+        return self._memo[key]
+
+    def _outcome(self, name: str, known: Mapping[str, Value | None]) -> Any:
+        if not self.version.constraints and (strict := self._strict(name, known)) is not None:
+            return strict
+        solver = self.solver()
+        given = [self.is_(fact, value) for fact, value in known.items() if value is not None]
+        if not self.check(solver, *given):
+            return Leaf.IMPOSSIBLE
+        model = solver.model()
+        if not z3.is_true(model.eval(self.defined[name], True)):
+            return Leaf.OPEN if self._some(known) else Leaf.GAP
+        value = self.outer(self.kinds[name], model.eval(self.outcomes[name], True))
+        other = z3.Or(
+            self.outcomes[name] != self.inner(self.kinds[name], value), z3.Not(self.defined[name]), self.context
+        )
+        return Leaf.OPEN if self.check(solver, *given, other) else value
+
+    def _some(self, known: Mapping[str, Value | None]) -> bool:
+        return any(known.get(fact) is None for fact in self.version.facts)
+
+    def _strict(self, name: str, known: Mapping[str, Value | None]) -> Value | None:
+        earlier: dict[str, Value | None] = {}
+        for each, outcome in self.version.outcomes.items():
+            earlier[each] = evaluate.value(outcome.tree, known, earlier, self.on)
+            if each == name:
+                break
+        return earlier[name]
+
+    # ---- formulas ------------------------------------------------------------------------------------------------
+
+    def _as(self, kind: Kind, node: Node) -> tuple[Any, Any]:
+        """A tree whose words are numbered as in ``kind``."""
+        value, defined = self.of(node)
+        if kind.name == "enum" and node.kind.values != kind.values:
+            value = self._renumbered(value, node.kind.values, kind.values)
+        return value, defined
+
+    def _renumbered(self, value: Any, old: tuple[str, ...], new: tuple[str, ...]) -> Any:
+        done: Any = z3.IntVal(-1, self.context)
+        for place, word in enumerate(old):
+            if word in new:
+                done = z3.If(value == place, z3.IntVal(new.index(word), self.context), done, self.context)
+        return done
+
+    def of(self, node: Node) -> tuple[Any, Any]:
+        """Formula of a node, and the formula that says where it is defined."""
+        found = self._done.get(id(node))
+        if found is None:
+            found = self._done[id(node)] = self._of(node)
+        return found
+
+    def _all(self, parts: list[Any]) -> Any:
+        parts = [part for part in parts if not z3.is_true(part)]
+        return z3.And(*parts, self.context) if parts else z3.BoolVal(True, self.context)
+
+    def _of(self, node: Node) -> tuple[Any, Any]:
+        c = self.context
+        if isinstance(node, Case):
+            return self._case(node)
+        parts = [self.of(child) for child in children(node)]
+        defined = self._all([d for _, d in parts])
+        v = [value for value, _ in parts]
+        match node:
+            case Const(kind, value):
+                found = self.inner(kind, value)
+                return (z3.IntVal(found, c) if isinstance(found, int) else found), defined
+            case Today():
+                assert self.on is not None
+                return z3.IntVal(self.on.toordinal(), c), defined
+            case Fact(_, name):
+                return self.facts[name], defined
+            case Earlier(_, name):
+                return self.outcomes[name], self.defined[name]
+            case Compare(op, left, right):
+                a, b = v
+                if left.kind.name == "enum" and left.kind.values != right.kind.values:
+                    words = tuple(dict.fromkeys((*left.kind.values, *right.kind.values)))
+                    a, b = self._renumbered(a, left.kind.values, words), self._renumbered(b, right.kind.values, words)
+                return self._compared(op, a, b), defined
+            case Every():
+                return z3.And(*v, c), defined
+            case Some():
+                return z3.Or(*v, c), defined
+            case Not():
+                return z3.Not(v[0], c), defined
+            case Among(part, values):
+                return z3.Or(*(v[0] == self.inner(part.kind, value) for value in values), c), defined
+            case Sum(_, op, _, _):
+                return (v[0] + v[1] if op == "+" else v[0] - v[1]), defined
+            case Product():
+                return v[0] * v[1], defined
+            case Rounded(_, mode, _, factor, _):
+                return self._rounded(mode, v[0] * factor, v[1]), defined
+            case Extreme(_, name, _):
+                done = v[0]
+                for each in v[1:]:
+                    done = z3.If(each < done if name == "least" else each > done, each, done, c)
+                return done, defined
+            case Shift(_, _, unit, _):
+                if unit == "day":
+                    return v[0] + v[1], defined
+                return self._later(v[0], v[1]), defined
+            case Age():
+                (y1, m1, d1), (y2, m2, d2) = self.civil(v[0]), self.civil(v[1])
+                return (y2 * 10000 + m2 * 100 + d2 - y1 * 10000 - m1 * 100 - d1) / 10000, defined
+        raise AssertionError(node)
+
+    def _compared(self, op: str, a: Any, b: Any) -> Any:
+        match op:
+            case "=":
+                return a == b
+            case "<>":
+                return a != b
+            case "<":
+                return a < b
+            case "<=":
+                return a <= b
+            case ">":
+                return a > b
+        return a >= b
+
+    def _case(self, node: Case) -> tuple[Any, Any]:
+        c = self.context
+        whens = [self.of(when) for when, _ in node.branches]
+        values = [self._as(node.kind, value) for _, value in node.branches]
+        if node.other is not None:
+            done, defined = self._as(node.kind, node.other)
+        else:
+            done, defined = values[-1][0], z3.BoolVal(False, c)
+        for (when, _), (value, known) in zip(reversed(whens), reversed(values), strict=True):
+            done, defined = z3.If(when, value, done, c), z3.If(when, known, defined, c)
+        parts = [defined, *(d for _, d in whens)]
+        if node.unordered:
+            parts.append(z3.AtMost(*(when for when, _ in whens), 1) if len(whens) > 1 else z3.BoolVal(True, c))
+        return done, self._all(parts)
+
+    def _rounded(self, mode: str, top: Any, bottom: Any) -> Any:
+        if mode == "floor":
+            return top / bottom
+        if mode == "ceil":
+            return -((-top) / bottom)
+        up, down = (2 * top + bottom) / (2 * bottom), -((-2 * top + bottom) / (2 * bottom))
+        return z3.If(top >= 0, up, down, self.context)
+
+    # ---- the calendar --------------------------------------------------------------------------------------------
+
+    def civil(self, day: Any) -> tuple[Any, Any, Any]:
+        """Year, month and day of a day number: new variables, tied to it."""
+        key = day.get_id()
+        if key not in self._civil:
+            if z3.is_int_value(day):
+                known = date.fromordinal(day.as_long())
+                parts = tuple(z3.IntVal(n, self.context) for n in (known.year, known.month, known.day))
+            else:
+                names = (f"{self.prefix}!{part}{len(self._civil)}" for part in "ymd")
+                y, m, d = parts = tuple(z3.Int(name, self.context) for name in names)
+                self.sides += [y >= 1500, y <= 9100, m >= 1, m <= 12, d >= 1, d <= self._length(y, m)]
+                self.sides.append(day == self._ordinal(y, m, d))
+            self._civil[key] = (*parts, day)  # the expression is kept, so that its id stays its own
+        y, m, d, _ = self._civil[key]
+        return y, m, d
+
+    def _length(self, year: Any, month: Any) -> Any:
+        c = self.context
+        leap = z3.And(year % 4 == 0, z3.Or(year % 100 != 0, year % 400 == 0, c), c)
+        short = z3.Or(month == 4, month == 6, month == 9, month == 11, c)
+        february = z3.If(leap, z3.IntVal(29, c), z3.IntVal(28, c), c)
+        return z3.If(month == 2, february, z3.If(short, z3.IntVal(30, c), z3.IntVal(31, c), c), c)
+
+    def _ordinal(self, year: Any, month: Any, day: Any) -> Any:
+        """Day number of a date (Hinnant, days_from_civil: years begin in March)."""
+        c = self.context
+        y = z3.If(month <= 2, year - 1, year, c)
+        m = z3.If(month <= 2, month + 9, month - 3, c)
+        return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 306 + 0
+
+    def _later(self, day: Any, months: Any) -> Any:
+        y, m, d = self.civil(day)
+        place = y * 12 + m - 1 + months
+        year, month = place / 12, place % 12 + 1
+        length = self._length(year, month)
+        return self._ordinal(year, month, z3.If(d <= length, d, length, self.context))

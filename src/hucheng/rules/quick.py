@@ -1,0 +1,453 @@
+"""The strict reading again, on NumPy arrays: for small tables, where planning a query would take longest.
+
+It gives what the SQL gives, or says nothing at all (None): then the SQL is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from hucheng.rules.kinds import Kind, Value, plain
+from hucheng.rules.model import FactDeclared, Version
+from hucheng.rules.tree import (
+    Age,
+    Among,
+    Case,
+    Compare,
+    Const,
+    Earlier,
+    Every,
+    Extreme,
+    Fact,
+    Node,
+    Not,
+    Product,
+    Rounded,
+    Shift,
+    Some,
+    Sum,
+    Today,
+    walk,
+)  # fmt: skip
+
+SAFE = 2**62
+EPOCH = date(1970, 1, 1).toordinal()
+_FINE = 6
+
+
+@dataclass(slots=True)
+class Column:
+    """Values in internal units (enum: place in ``words``; date: ordinal) and where they are unknown (None: nowhere)."""
+
+    values: NDArray[Any]
+    unknown: NDArray[np.bool_] | None = None
+    words: tuple[str, ...] = ()
+
+
+@dataclass
+class Facts:
+    """The facts of a table, and the rows that cannot be decided: row → complaints."""
+
+    columns: dict[str, Column]
+    rows: int
+    wrong: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    def some_unknown(self) -> NDArray[np.bool_]:
+        """Rows in which at least one fact is unknown."""
+        found = np.zeros(self.rows, bool)
+        for column in self.columns.values():
+            if column.unknown is not None:
+                found |= column.unknown
+        return found
+
+
+def fits(version: Version) -> bool:
+    """Whether every number of the version stays within 64 bits."""
+    trees = [c.tree for c in version.constraints] + [o.tree for o in version.outcomes.values()]
+    for tree in trees:
+        for node in walk(tree):
+            kind = node.kind
+            if max(abs(kind.low), abs(kind.high)) >= SAFE:
+                return False
+            if isinstance(node, Rounded):
+                top = node.numerator.kind
+                if 2 * max(abs(top.low), abs(top.high)) * node.factor + node.divisor.kind.high >= SAFE:
+                    return False
+    return True
+
+
+def read(version: Version, table: pa.Table) -> Facts | None:
+    """The facts of a table as arrays; None where a column needs the SQL reading."""
+    facts = Facts({}, table.num_rows)
+    for name, fact in version.facts.items():
+        column = table.column(name)
+        array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        if isinstance(array, pa.ChunkedArray):
+            array = array.chunk(0) if array.num_chunks else pa.array([], array.type)
+        missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+        found = _read(fact, array, missing)
+        if found is None:
+            return None
+        values, wrong, words = found
+        if wrong is not None and wrong.any():
+            if missing is not None:
+                wrong = wrong & ~missing
+            facts.wrong[name] = wrong
+            missing = wrong if missing is None else missing | wrong
+        facts.columns[name] = Column(values, missing, words)
+    return facts
+
+
+Found = tuple[NDArray[Any], NDArray[np.bool_] | None, tuple[str, ...]]
+
+
+def _read(fact: FactDeclared, array: pa.Array, missing: NDArray[np.bool_] | None) -> Found | None:
+    kind, given = fact.kind, array.type
+    if pa.types.is_null(given):
+        empty = np.zeros(len(array), bool if kind.name == "boolean" else np.int64)
+        return empty, None, kind.values
+    if kind.name == "boolean":
+        if not pa.types.is_boolean(given):
+            return None
+        return (array.fill_null(False) if missing is not None else array).to_numpy(zero_copy_only=False), None, ()
+    if kind.name == "enum":
+        if pa.types.is_dictionary(given):
+            array, given = array.cast(given.value_type), given.value_type
+        if not (pa.types.is_string(given) or pa.types.is_large_string(given)):
+            return None
+        places = pc.index_in(array, value_set=pa.array(kind.values, given))
+        wrong = places.is_null().to_numpy(zero_copy_only=False) if places.null_count else None
+        return places.fill_null(0).to_numpy().astype(np.int64), wrong, kind.values
+    if kind.name == "date":
+        if given != pa.date32():
+            return None
+        whole = array.cast(pa.int32()).fill_null(0).to_numpy().astype(np.int64) + EPOCH
+        return _within(kind, whole)
+    if pa.types.is_integer(given) and not pa.types.is_uint64(given):
+        whole = (array.fill_null(0) if missing is not None else array).to_numpy().astype(np.int64)
+        step = 10**kind.scale
+        low, high = -(-kind.low // step), kind.high // step
+        wrong = (whole < low) | (whole > high)
+        return np.where(wrong, 0, whole) * step, wrong, ()
+    if pa.types.is_float64(given) or (pa.types.is_float32(given) and fact.rounding is None):
+        return _floats(fact, (array.fill_null(0) if missing is not None else array).to_numpy())
+    return None
+
+
+def _within(kind: Kind, values: NDArray[np.int64]) -> Found:
+    return values, (values < kind.low) | (values > kind.high), ()
+
+
+def _floats(fact: FactDeclared, given: NDArray[Any]) -> Found | None:
+    """Binary floats: the same steps as in SQL (columns.py), so that both give the same."""
+    kind, step = fact.kind, 10**fact.kind.scale
+    low, high = kind.low // step - 1, -(-kind.high // step) + 1
+    near = (given >= low) & (given <= high)
+    x = np.where(near, given, 0).astype(np.float64)
+    if fact.rounding is None:
+        units = _half_away(x * step)
+        same = (units / step).astype(given.dtype) == given
+        wrong = ~(near & same) | (units < kind.low) | (units > kind.high)
+        return np.where(wrong, 0, units).astype(np.int64), wrong, ()
+    places = kind.scale + _FINE
+    if max(abs(low), abs(high)) * 10**places >= 2**60:
+        return None
+    fine = _half_away(x * 10**places).astype(np.int64)
+    units = rounded(fact.rounding, fine, np.int64(10**_FINE))
+    wrong = ~near | (units < kind.low) | (units > kind.high)
+    return np.where(wrong, 0, units), wrong, ()
+
+
+def _half_away(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    size = np.abs(x)
+    whole = np.trunc(size)
+    return np.copysign(whole + (size - whole >= 0.5), x)
+
+
+def rounded(mode: str, top: Any, bottom: Any) -> Any:
+    """Whole quotient by a positive divisor, rounded as declared."""
+    if mode == "floor":
+        return top // bottom
+    if mode == "ceil":
+        return -(-top // bottom)
+    return np.where(top >= 0, 1, -1) * ((2 * np.abs(top) + bottom) // (2 * bottom))
+
+
+class Strict:
+    """Values of trees over one table; every node is reckoned once."""
+
+    def __init__(self, facts: Facts, on: date | None) -> None:
+        self.rows = facts.rows
+        self.on = on
+        self.facts = facts.columns
+        self.earlier: dict[str, Column] = {}
+        self.done: dict[int, Column] = {}
+        self.words: list[str] = []
+
+    def of(self, node: Node) -> Column:
+        """The column of a node."""
+        found = self.done.get(id(node))
+        if found is None:
+            found = self.done[id(node)] = self._of(node)
+        return found
+
+    def _of(self, node: Node) -> Column:
+        match node:
+            case Const(kind, value):
+                return Column(np.asarray(_inner(value)), None, (str(value),) if kind.name == "enum" else ())
+            case Today():
+                assert self.on is not None
+                return Column(np.asarray(self.on.toordinal()))
+            case Fact(_, name):
+                return self.facts[name]
+            case Earlier(_, name):
+                return self.earlier[name]
+            case Compare(op, left, right):
+                return self._compare(op, self.of(left), self.of(right))
+            case Among(part, values):
+                whole = self.of(part)
+                inner = [_inner(v) if not whole.words else _word(whole.words, str(v)) for v in values]
+                return Column(np.isin(whole.values, inner), whole.unknown)
+            case Every(parts):
+                return self._every([self.of(part) for part in parts])
+            case Some(parts):
+                inverse = self._every([_inverted(self.of(part)) for part in parts])
+                return _inverted(inverse)
+            case Not(part):
+                return _inverted(self.of(part))
+            case Case():
+                return self._case(node)
+            case Sum(_, op, left, right):
+                a, b = self.of(left), self.of(right)
+                return Column(a.values + b.values if op == "+" else a.values - b.values, _either(a, b))
+            case Product(_, left, right):
+                a, b = self.of(left), self.of(right)
+                return Column(a.values * b.values, _either(a, b))
+            case Rounded(_, mode, top, factor, bottom):
+                a, b = self.of(top), self.of(bottom)
+                below = np.where(b.values > 0, b.values, 1)  # an unknown divisor is stored as 0
+                return Column(rounded(mode, a.values * factor, below), _either(a, b))
+            case Extreme(_, name, parts):
+                done = [self.of(part) for part in parts]
+                pick = np.minimum if name == "least" else np.maximum
+                values = done[0].values
+                for part in done[1:]:
+                    values = pick(values, part.values)
+                return Column(values, _either(*done))
+            case Shift(_, day, unit, count):
+                a, b = self.of(day), self.of(count)
+                moved = a.values + b.values if unit == "day" else _months_later(a.values, b.values)
+                return Column(moved, _either(a, b))
+            case Age(_, born, at):
+                a, b = self.of(born), self.of(at)
+                return Column((_key(b.values) - _key(a.values)) // 10000, _either(a, b))
+        raise AssertionError(node)
+
+    def _compare(self, op: str, a: Column, b: Column) -> Column:
+        left, right = a.values, b.values
+        if a.words or b.words:
+            words = tuple(dict.fromkeys((*a.words, *b.words)))
+            left, right = _recoded(a, words), _recoded(b, words)
+        function = {"=": np.equal, "<>": np.not_equal, "<": np.less, "<=": np.less_equal, ">": np.greater}.get(
+            op, np.greater_equal
+        )
+        return Column(function(left, right), _either(a, b))
+
+    def _every(self, parts: list[Column]) -> Column:
+        values: Any = True
+        unknown: Any = None
+        refuted: Any = None
+        for part in parts:
+            if part.unknown is None:
+                values = values & part.values
+            else:
+                values = values & (part.values | part.unknown)
+                unknown = part.unknown if unknown is None else unknown | part.unknown
+        if unknown is not None:
+            refuted = ~values
+            unknown = unknown & ~refuted
+            values = values & ~unknown
+        return Column(np.asarray(values), unknown)
+
+    def _case(self, node: Case) -> Column:
+        words = node.kind.values
+        kind = bool if node.kind.name == "boolean" else np.int64
+        values = np.zeros(self.rows, kind)
+        unknown = np.zeros(self.rows, bool)
+        left = np.ones(self.rows, bool)
+        if node.unordered:
+            return self._unordered(node, values, words)
+        for when, value in node.branches:
+            condition = self.of(when)
+            held = np.broadcast_to(condition.values, self.rows)
+            if condition.unknown is not None:
+                unknown |= left & condition.unknown
+                left = left & ~condition.unknown
+            take = left & held
+            if take.any():
+                self._put(values, unknown, take, self.of(value), words)
+            left = left & ~held
+        assert node.other is not None
+        if left.any():
+            self._put(values, unknown, left, self.of(node.other), words)
+        return Column(values, unknown if unknown.any() else None, words)
+
+    def _unordered(self, node: Case, values: NDArray[Any], words: tuple[str, ...]) -> Column:
+        unknown = np.zeros(self.rows, bool)
+        left = np.ones(self.rows, bool)
+        for when, value in node.branches:
+            condition = self.of(when)
+            held = np.broadcast_to(condition.values, self.rows)
+            take = left & (held if condition.unknown is None else held & ~condition.unknown)
+            self._put(values, unknown, take, self.of(value), words)
+            left = left & ~take
+        return Column(values, unknown | left, words)
+
+    def _put(self, values: Any, unknown: Any, rows: NDArray[np.bool_], part: Column, words: tuple[str, ...]) -> None:
+        new = _recoded(part, words) if part.words else part.values
+        np.copyto(values, new, where=rows)
+        if part.unknown is not None:
+            unknown |= rows & part.unknown
+
+
+def _inner(value: Value) -> Any:
+    if isinstance(value, str):
+        return 0
+    return value.toordinal() if isinstance(value, date) else value
+
+
+def _word(words: tuple[str, ...], value: str) -> int:
+    return words.index(value) if value in words else -1
+
+
+def _recoded(column: Column, words: tuple[str, ...]) -> NDArray[Any]:
+    if column.words == words:
+        return column.values
+    table: NDArray[Any] = np.array([_word(words, word) for word in column.words], np.int64)
+    found: NDArray[Any] = table[column.values]
+    return found
+
+
+def _inverted(column: Column) -> Column:
+    if column.unknown is None:
+        return Column(~np.asarray(column.values))
+    return Column(~column.values & ~column.unknown, column.unknown)
+
+
+def _either(*columns: Column) -> NDArray[np.bool_] | None:
+    found: Any = None
+    for column in columns:
+        if column.unknown is not None:
+            found = column.unknown if found is None else found | column.unknown
+    return found  # type: ignore[no-any-return]
+
+
+def _calendar(ordinals: NDArray[np.int64]) -> tuple[Any, Any, Any]:
+    """Months since 1970, day of the month, and day itself of ordinals."""
+    day = (np.asarray(ordinals) - EPOCH).astype("datetime64[D]")
+    month = day.astype("datetime64[M]")
+    return month.astype(np.int64), (day - month.astype("datetime64[D]")).astype(np.int64) + 1, day
+
+
+def _key(ordinals: NDArray[np.int64]) -> Any:
+    month, day, _ = _calendar(ordinals)
+    return (1970 + month // 12) * 10000 + (month % 12 + 1) * 100 + day
+
+
+def _months_later(ordinals: NDArray[np.int64], months: NDArray[np.int64]) -> Any:
+    month, day, _ = _calendar(ordinals)
+    start = (month + months).astype("datetime64[M]")
+    length = ((start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")).astype(np.int64)
+    return start.astype("datetime64[D]").astype(np.int64) + np.minimum(day, length) - 1 + EPOCH
+
+
+def arrow(kind: Kind, column: Column, rows: int, hidden: NDArray[np.bool_] | None) -> pa.Array:
+    """The column as the outside knows it, as Arrow of the same type as the SQL gives; ``hidden`` rows stay empty."""
+    values = np.ascontiguousarray(np.broadcast_to(column.values, rows))
+    mask = column.unknown
+    if hidden is not None:
+        mask = hidden if mask is None else mask | hidden
+    if mask is not None:
+        mask = np.ascontiguousarray(np.broadcast_to(mask, rows))
+    if kind.name == "enum":
+        codes = pa.array(values.astype(np.int64), mask=mask)
+        return pa.array(column.words, pa.string()).take(codes)
+    if kind.name == "date":
+        return pa.array((values - EPOCH).astype(np.int32), mask=mask).cast(pa.date32())
+    if kind.name == "number" and kind.scale:
+        pairs = np.empty((rows, 2), np.int64)
+        pairs[:, 0], pairs[:, 1] = values, values >> 63
+        valid = None if mask is None else pa.array(~mask).buffers()[1]
+        return pa.Array.from_buffers(pa.decimal128(18, kind.scale), rows, [valid, pa.py_buffer(pairs)])
+    return pa.array(values, mask=mask)
+
+
+def answers(version: Version, facts: Facts, on: date | None) -> tuple[dict[str, Column], Mapping[str, Any]]:
+    """Strict outcomes, and per complaint the rows it concerns (facts out of domain, constraints, gaps, overlaps)."""
+    strict = Strict(facts, on)
+    broken: dict[str, Any] = {}
+    for constraint in version.constraints:
+        column = strict.of(constraint.tree)
+        bad = ~column.values if column.unknown is None else ~column.values & ~column.unknown
+        broken[f"constraint: {constraint.text}"] = np.broadcast_to(bad, facts.rows)
+    for name, outcome in version.outcomes.items():
+        tree = outcome.tree
+        found = strict.of(tree)
+        strict.earlier[name] = found
+        if isinstance(tree, Case) and tree.unordered:
+            whens = [strict.of(when) for when, _ in tree.branches]
+            sure = [np.where(w.unknown, False, w.values) if w.unknown is not None else w.values for w in whens]
+            none = [~w.values if w.unknown is None else ~w.values & ~w.unknown for w in whens]
+            several = np.broadcast_to(sum(np.asarray(s).astype(np.int64) for s in sure) > 1, facts.rows)
+            broken[f"{name}: two branches hold"] = several
+            broken[f"{name}: no branch holds"] = np.broadcast_to(
+                np.logical_and.reduce(np.broadcast_arrays(*none)), facts.rows
+            )
+        kind = outcome.kind
+        if kind.name in ("number", "date") and not (kind.low <= tree.kind.low and tree.kind.high <= kind.high):
+            out = (found.values < kind.low) | (found.values > kind.high)
+            out = out if found.unknown is None else out & ~found.unknown
+            broken[f"{name}: outside its declared range"] = np.broadcast_to(out, facts.rows)
+    return strict.earlier, broken
+
+
+def internal(version: Version, table: pa.Table) -> Facts:
+    """Facts that the SQL has already brought to internal units."""
+    facts = Facts({}, table.num_rows)
+    for name, fact in version.facts.items():
+        array = table.column(name)
+        missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+        kind = fact.kind
+        if kind.name == "boolean":
+            values = array.fill_null(False).to_numpy(zero_copy_only=False).astype(bool)
+        elif kind.name == "enum":
+            values = pc.index_in(array, value_set=pa.array(kind.values)).fill_null(0).to_numpy().astype(np.int64)
+        elif kind.name == "date":
+            values = array.cast(pa.int32()).fill_null(0).to_numpy().astype(np.int64) + EPOCH
+        else:
+            values = array.fill_null(0).to_numpy().astype(np.int64)
+        facts.columns[name] = Column(values, missing, kind.values)
+    return facts
+
+
+def patched(kind: Kind, column: Any, values: Mapping[int, Value]) -> Any:
+    """The column with some of its empty rows filled."""
+    rows = np.fromiter(values, np.int64, len(values))
+    mask = np.zeros(len(column), bool)
+    mask[rows] = True
+    ordered = [plain(kind, values[int(row)]) for row in np.flatnonzero(mask)]
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return pc.replace_with_mask(array, pa.array(mask), pa.array(ordered, array.type))
+
+
+def hidden(column: Any, rows: NDArray[np.bool_]) -> Any:
+    """The column with some rows emptied."""
+    return pc.if_else(pa.array(rows), pa.scalar(None, column.type), column)
