@@ -115,6 +115,12 @@ class Refused(HuchengError):
     exit_code = 3
 
 
+class NotSignedIn(Refused):
+    """Nobody is signed in, or the token is forged or has run out."""
+
+    status = 401
+
+
 class JournalBroken(HuchengError):
     """The journal was changed. ``details`` carry ``seq``, the first bad entry."""
 
