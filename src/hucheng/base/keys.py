@@ -211,6 +211,10 @@ class Keys:
             after_commit(writing, lambda: self._forget(resident_id, int(number)))
         return int(number)
 
+    def scrub(self) -> None:
+        """Leave no destroyed key behind in the ledger's files (`Ledger.scrub`)."""
+        self._ledger.scrub()
+
     def _stored(self, conn: Connection, resident_ids: list[str]) -> dict[str, Person]:
         found: dict[str, Person] = {}
         columns = select(person_key.c.person, person_key.c.resident_id, person_key.c.wrapped)

@@ -1,0 +1,1 @@
+"""Migrations of the journal, which has a database of its own."""
