@@ -6,6 +6,7 @@ Shares follow the orders of magnitude of the seventh census (2020, urban): about
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -55,8 +56,44 @@ class People:
         return len(self.name)
 
 
-def people(rng: Any, count: int, where: Places, today: date) -> People:
-    """So many people in households, spread over the communities."""
+@dataclass(frozen=True)
+class Known:
+    """Somebody of whom the demo tells a story; lives alone in the first community."""
+
+    name: str
+    female: bool
+    born: date
+
+
+def people(rng: Any, count: int, where: Places, today: date, known: Sequence[Known] = ()) -> People:
+    """So many people in households, spread over the communities; the ``known`` come first."""
+    others = _others(rng, count, where, today)
+    if not known:
+        return others
+    extra = len(known)
+    born = [one.born for one in known] + others.born[:-extra]
+    female = np.concatenate([[one.female for one in known], others.female[:-extra]])
+    community = np.concatenate([np.zeros(extra, np.int64), others.community[:-extra]])
+    household = np.concatenate([np.arange(extra), others.household[:-extra] + extra])
+    _, sizes = np.unique(household, return_counts=True)
+    return People(
+        resident_id=others.resident_id,
+        number=_numbers(community, born, female),
+        name=[one.name for one in known] + others.name[:-extra],
+        female=female,
+        born=born,
+        age=np.concatenate([[_age(one.born, today) for one in known], others.age[:-extra]]),
+        household=household,
+        community=community,
+        alone=sizes[household] == 1,
+    )
+
+
+def _age(born: date, today: date) -> int:
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def _others(rng: Any, count: int, where: Places, today: date) -> People:
     kind, household, role, first_age = _households(rng, count)
     age = _ages(rng, kind, role, first_age)
     female = rng.random(count) < np.where(age >= 75, 0.56, 0.49)

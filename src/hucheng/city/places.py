@@ -95,7 +95,7 @@ def places(residents: int) -> Places:
 
 def gateway(community: str) -> str:
     """Id of the gateway that carries a community's home devices."""
-    return f"gw-{community}"
+    return f"{community}-gw"
 
 
 def _named(names: tuple[str, ...], place: int) -> tuple[str, str]:
