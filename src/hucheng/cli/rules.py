@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
@@ -22,7 +23,7 @@ from hucheng.rules.tables import decided
 ROWS_AT_ONCE = 500_000
 
 
-class Day(click.ParamType):
+class Day(click.ParamType[date]):
     """A date, written as 2026-01-31."""
 
     name = "date"
@@ -182,7 +183,7 @@ def _progress(path: Path) -> Any:
     size = 0
     if path.is_file():
         size = parquet.ParquetFile(path).metadata.num_rows if path.suffix == ".parquet" else path.stat().st_size
-    stream = click.get_text_stream("stderr")
+    stream = sys.stderr
     return click.progressbar(length=max(size, 1), label="deciding", file=stream, hidden=not stream.isatty())
 
 
@@ -201,7 +202,7 @@ class _Writer:
     def write(self, table: pa.Table) -> None:
         if self.writer is None:
             try:
-                make = parquet.ParquetWriter if self.kind == "parquet" else csv.CSVWriter
+                make: Any = parquet.ParquetWriter if self.kind == "parquet" else csv.CSVWriter
                 self.writer = make(str(self.partial), table.schema)
             except OSError as error:
                 raise BadRequest(

@@ -122,7 +122,7 @@ class Cells:
             return int(value)  # type: ignore[arg-type]
         if kind.name == "enum":
             return kind.values.index(str(value))
-        number = value.toordinal() if isinstance(value, date) else int(value)  # type: ignore[arg-type]
+        number = value.toordinal() if isinstance(value, date) else int(value)
         return int(np.searchsorted(starts, number, side="right")) - 1 if len(starts) > 1 else 0
 
     def codes(self, known: Mapping[str, Value | None]) -> list[int]:
@@ -220,7 +220,7 @@ class Cells:
         if way is not None and isinstance(node, Compare):
             found = set()
             for op in ("<", "<="):
-                test = Compare(op, node.left, node.right)  # type: ignore[arg-type]
+                test = Compare(op, node.left, node.right)
 
                 def holds(place: int, test: Node = test) -> bool:
                     return bool(self._value(test, {**known, pivot: _inside(kind, place)}))
@@ -234,7 +234,7 @@ class Cells:
                 found.add(high)
             return found
         if isinstance(node, Among) and isinstance(node.part, Fact):
-            places = {v.toordinal() if isinstance(v, date) else int(v) for v in node.values}  # type: ignore[arg-type]
+            places = {v.toordinal() if isinstance(v, date) else int(v) for v in node.values}
             return {p for v in places for p in (v, v + 1) if kind.low < p <= kind.high}
         if kind.size > GRID:
             raise Unable(f"“{pivot}” has a large domain and the comparison goes up and down along it")
@@ -336,7 +336,7 @@ class Cells:
             case Compare() | Among() if self._bare(node):
                 return self._tried(node)
             case Compare(op, left, right):
-                return self._applied(op, lambda a, b: evaluate._compared(op, a, b), left, right)
+                return self._applied(op, lambda a, b: evaluate.compared(op, a, b), left, right)
             case Among(part, values):
                 return self._applied(f"in {values}", lambda a: a in values, part)
             case Sum(_, op, left, right):

@@ -17,7 +17,7 @@ from hucheng.rules.kinds import written
 from hucheng.rules.model import FactDeclared
 from hucheng.rules.strict import literal
 
-_WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"}  # fmt: skip
+_WHOLE = {sign + size for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")}
 _FINE = 6
 """Places beyond the fact's scale at which a binary float is read before it is rounded as declared."""
 
@@ -51,14 +51,16 @@ def reading(fact: FactDeclared, column: str, sql_type: str, text: bool) -> Readi
         if is_text and text:
             return (
                 None,
-                f"CASE lower({column}) WHEN 'true' THEN TRUE WHEN '1' THEN TRUE WHEN 'false' THEN FALSE WHEN '0' THEN FALSE END",
+                f"CASE WHEN lower({column}) IN ('true', '1') THEN TRUE "
+                f"WHEN lower({column}) IN ('false', '0') THEN FALSE END",
             )
     if name == "date":
         low, high = (literal(date.fromordinal(end)) for end in (fact.kind.low, fact.kind.high))
         if kind == "DATE":
             return None, f"CASE WHEN {column} BETWEEN {low} AND {high} THEN {column} END"
         if is_text and text:
-            day = f"TRY_CAST(CASE WHEN regexp_full_match({column}, '\\d{{4}}-\\d{{2}}-\\d{{2}}') THEN {column} END AS DATE)"
+            match = f"regexp_full_match({column}, '\\d{{4}}-\\d{{2}}-\\d{{2}}')"
+            day = f"TRY_CAST(CASE WHEN {match} THEN {column} END AS DATE)"
             return None, f"CASE WHEN {day} BETWEEN {low} AND {high} THEN {day} END"
     if name == "number":
         if kind in _WHOLE:

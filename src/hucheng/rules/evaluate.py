@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import calendar
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
@@ -34,6 +35,9 @@ from hucheng.rules.tree import (
 )  # fmt: skip
 
 Known = Mapping[str, Value | None]
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "=": operator.eq, "<>": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge
+}  # fmt: skip
 _TEXT_NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{1,12})?")
 _FINE = 6
 
@@ -76,7 +80,7 @@ def value(node: Node, known: Known, earlier: Known, on: date | None) -> Value | 
                 got = of(part)
                 return None if got is None else got in values
             case Compare(op, left, right):
-                return _compared(op, of(left), of(right))
+                return compared(op, of(left), of(right))
             case Sum(_, op, left, right):
                 a, b = of(left), of(right)
                 return None if a is None or b is None else a + b if op == "+" else a - b
@@ -115,30 +119,20 @@ def value(node: Node, known: Known, earlier: Known, on: date | None) -> Value | 
     return found
 
 
-def _joined(parts: Any, stop: bool) -> bool | None:
-    open_ = False
+def _joined(parts: Iterable[Any], stop: bool) -> bool | None:
+    unknown = False
     for part in parts:
         if part is stop:
-            return stop
-        open_ = open_ or part is None
-    return None if open_ else not stop
+            return bool(stop)
+        unknown = unknown or part is None
+    return None if unknown else not stop
 
 
-def _compared(op: str, a: Any, b: Any) -> bool | None:
+def compared(op: str, a: Any, b: Any) -> bool | None:
+    """A comparison; unknown if either side is."""
     if a is None or b is None:
         return None
-    match op:
-        case "=":
-            return bool(a == b)
-        case "<>":
-            return bool(a != b)
-        case "<":
-            return bool(a < b)
-        case "<=":
-            return bool(a <= b)
-        case ">":
-            return bool(a > b)
-    return bool(a >= b)
+    return bool(_OPERATORS[op](a, b))
 
 
 def admit(fact: FactDeclared, given: Any) -> Value | None:
@@ -177,8 +171,8 @@ def _number(fact: FactDeclared, given: Any) -> int | None:
         if not abs(given) <= 1e18:  # NaN too
             return None
         if fact.rounding is None:
-            units = _nearest(given * step)
-            return units if units / step == given else None
+            near = _nearest(given * step)
+            return near if near / step == given else None
         places = scale + _FINE
         return divide(fact.rounding, _nearest(given * 10**places), 10**_FINE)
     if isinstance(given, str):
@@ -186,7 +180,7 @@ def _number(fact: FactDeclared, given: Any) -> int | None:
             return None
         given = Decimal(given)
     if isinstance(given, int):
-        return given * step
+        return int(given) * step
     if not isinstance(given, Decimal):
         return None
     try:
@@ -194,7 +188,7 @@ def _number(fact: FactDeclared, given: Any) -> int | None:
     except (InvalidOperation, OverflowError, ValueError):
         return None
     if fact.rounding is None:
-        return top * step // bottom if top * step % bottom == 0 else None
+        return int(top * step // bottom) if top * step % bottom == 0 else None
     return divide(fact.rounding, top * step, bottom)
 
 

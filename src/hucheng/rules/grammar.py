@@ -5,9 +5,11 @@ sqlglot (DuckDB dialect) parses; each of its nodes is admitted by name and by th
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -25,14 +27,14 @@ DEEPEST = 120
 CALENDAR = Kind("date", low=date(1800, 1, 1).toordinal(), high=date(2200, 12, 31).toordinal())
 TODAY = "decision_date"
 
-_COMPARE = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+_COMPARE: dict[Any, str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 _UNITS = {"DAY": ("day", 1), "DAYS": ("day", 1), "WEEK": ("day", 7), "WEEKS": ("day", 7), "MONTH": ("month", 1),
           "MONTHS": ("month", 1), "YEAR": ("month", 12), "YEARS": ("month", 12)}  # fmt: skip
 _ALLOWED = (
     "allowed: comparisons, AND OR NOT, IN, BETWEEN, CASE, + - *, round/floor/ceil(a / b), LEAST, GREATEST, "
     "date + INTERVAL n DAY|MONTH|YEAR, age(born, on), DATE '2026-01-31', decision_date"
 )
-_REASONS: dict[type[exp.Expression], tuple[str, str]] = {
+_REASONS: dict[Any, tuple[str, str]] = {
     exp.Is: ("IS is not allowed: unknown is not “known to be none”", "give the fact an explicit value for “none”"),
     exp.Null: ("NULL is not allowed: a rule cannot decide to know nothing", "give a value"),
     exp.Coalesce: ("coalesce is not allowed: it would decide while a fact is unknown", "remove it"),
@@ -44,7 +46,7 @@ _REASONS: dict[type[exp.Expression], tuple[str, str]] = {
     exp.NullSafeEQ: ("<=> is not allowed: unknown equals nothing", "write ="),
     exp.NullSafeNEQ: ("IS DISTINCT FROM is not allowed: unknown equals nothing", "write <>"),
 }
-_ARGS: dict[type[exp.Expression], set[str]] = {
+_ARGS: dict[Any, set[str]] = {
     exp.Paren: {"this"}, exp.Not: {"this"}, exp.Neg: {"this"}, exp.Column: {"this"}, exp.Boolean: {"this"},
     exp.Literal: {"this", "is_string"}, exp.And: {"this", "expression"}, exp.Or: {"this", "expression"},
     exp.Between: {"this", "low", "high"}, exp.In: {"this", "expressions"}, exp.Case: {"this", "ifs", "default"},
@@ -84,7 +86,7 @@ class Translation:
         self.names = names
         self.fail = fail
 
-    def node(self, e: exp.Expression, depth: int) -> Node:
+    def node(self, e: Any, depth: int) -> Node:
         """The tree of one admitted node."""
         if depth > DEEPEST:
             raise self.fail(f"nested more than {DEEPEST} deep", "split it into outcomes")
@@ -146,7 +148,7 @@ class Translation:
             left, right = sums.level(left, right, self.fail)
         return Compare(op, left, right)  # type: ignore[arg-type]
 
-    def _admit(self, e: exp.Expression) -> None:
+    def _admit(self, e: Any) -> None:
         if type(e) in _REASONS and not isinstance(e, exp.Div):
             raise self.fail(*_REASONS[type(e)])
         if type(e) not in _ARGS:
@@ -154,7 +156,7 @@ class Translation:
             raise self.fail(f"“{shown}” is not allowed ({type(e).__name__})", _ALLOWED)
         for name, value in e.args.items():
             if name not in _ARGS[type(e)] and value not in (None, False, []):
-                if isinstance(value, exp.Expression):
+                if hasattr(value, "args"):
                     self._admit(value)
                 if not isinstance(e, exp.Div):  # a Div carries only the dialect's own flags
                     raise self.fail(f"“{name}” is not allowed in {type(e).__name__}", _ALLOWED)
@@ -165,7 +167,7 @@ class Translation:
             f"'{value}' is not a value here", f"write '{near[0]}'" if near else f"known: {', '.join(kind.values)}"
         )
 
-    def _boolean(self, e: exp.Expression, depth: int) -> Node:
+    def _boolean(self, e: Any, depth: int) -> Node:
         node = self.node(e, depth)
         if node.kind.name != "boolean":
             raise self.fail(f"“{e.sql(dialect='duckdb')[:60]}” is {node.kind}, a condition is needed", None)
@@ -191,8 +193,6 @@ class Translation:
             return self.names[name]
         if name == TODAY:
             return Today(CALENDAR)
-        import difflib
-
         near = difflib.get_close_matches(name, [*self.names, TODAY], 1)
         raise self.fail(
             f"the name “{name}” is not defined",
@@ -289,7 +289,7 @@ class Translation:
             if not (isinstance(digits, exp.Literal) and str(digits.this).isdigit() and int(digits.this) <= FINEST):
                 raise self.fail("round takes a plain number of decimal places", "write round(a / b, 2)")
             places = int(digits.this)
-        inner: exp.Expression = e.this
+        inner: Any = e.this
         while isinstance(inner, exp.Paren):
             inner = inner.this
         if isinstance(inner, exp.Div):
@@ -310,7 +310,7 @@ class Translation:
         return Age(number(*years), born, on)
 
 
-def _flat(e: exp.Expression, kind: type[exp.Expression]) -> list[exp.Expression]:
+def _flat(e: Any, kind: Any) -> list[Any]:
     """Operands of a chain of one connective, left to right, without recursion."""
     found, todo = [], [e]
     while todo:

@@ -111,7 +111,7 @@ class Logic:
             return z3.BoolVal(bool(value), self.context)
         if kind.name == "enum":
             return kind.values.index(str(value))
-        return value.toordinal() if isinstance(value, date) else int(value)  # type: ignore[arg-type]
+        return value.toordinal() if isinstance(value, date) else int(value)
 
     def outer(self, kind: Kind, found: Any) -> Value:
         """A value of a model as the rules have it."""

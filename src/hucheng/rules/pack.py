@@ -66,8 +66,8 @@ class Pack:
     ) -> dict[str, Any]:
         """Why: outcomes of one person (all, or some) with reasons, basis and text in both languages.
 
-        ``{"outcomes": {name: {"value", "reasons": [{"fact", "value"}], "nearest": [...], "basis", "text"}}}``; a fact that
-        the row lacks is unknown. RuleError where a fact is outside its domain or a constraint is broken.
+        ``{"outcomes": {name: {"value", "reasons": [{"fact", "value"}], "nearest": [...], "basis", "text"}}}``; a fact
+        that the row lacks is unknown. RuleError where a fact is outside its domain or a constraint is broken.
 
         >>> from hucheng.rules import load
         >>> crisis = load("blood-pressure").explain({"systolic": 185, "diastolic": 95})["outcomes"]["crisis"]

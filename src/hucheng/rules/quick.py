@@ -169,7 +169,8 @@ def _floats(fact: FactDeclared, given: NDArray[Any]) -> Found | None:
 def _half_away(x: NDArray[np.float64]) -> NDArray[np.float64]:
     size = np.abs(x)
     whole = np.trunc(size)
-    return np.copysign(whole + (size - whole >= 0.5), x)
+    found: NDArray[np.float64] = np.copysign(whole + (size - whole >= 0.5), x)
+    return found
 
 
 def rounded(mode: str, top: Any, bottom: Any) -> Any:
@@ -238,10 +239,10 @@ class Strict:
             case Extreme(_, name, parts):
                 done = [self.of(part) for part in parts]
                 pick = np.minimum if name == "least" else np.maximum
-                values = done[0].values
-                for part in done[1:]:
-                    values = pick(values, part.values)
-                return Column(values, _either(*done))
+                picked = done[0].values
+                for each in done[1:]:
+                    picked = pick(picked, each.values)
+                return Column(picked, _either(*done))
             case Shift(_, day, unit, count):
                 a, b = self.of(day), self.of(count)
                 moved = a.values + b.values if unit == "day" else _months_later(a.values, b.values)

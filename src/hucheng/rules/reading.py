@@ -24,8 +24,9 @@ MOST_FACTS = 400
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _PACK = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _TYPES = ("boolean", "integer", "decimal", "enum", "date")
-_RESERVED = {TODAY, "and", "or", "not", "in", "between", "case", "when", "then", "else", "end", "true", "false", "null",
-             "is", "age", "least", "greatest", "round", "floor", "ceil", "date", "interval", "day", "month", "year"}  # fmt: skip
+_WORDS = """and or not in between case when then else end true false null is age least greatest round floor ceil
+date interval day month year"""
+_RESERVED = {TODAY, *_WORDS.split()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +273,7 @@ def _outcome(name: str, item: Item, scope: Mapping[str, Node], later: tuple[str,
         if kind.name == "number" else tree,
         form, item.line, lines, _words(fields, "title", name), _text(fields, "basis"), _text(fields, "unit"),
         _texts(fields, kind), _labels(fields, kind),
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
 
 
 def _failing(item: Item, later: tuple[str, ...]) -> Any:
@@ -345,7 +346,9 @@ def _by_value(item: Item, kind: Kind, more: tuple[str, ...]) -> Mapping[str, Wor
     return {key: entry.words() for key, entry in item.fields((), (*values, *more)).items()}
 
 
-def _example(item: Item, facts: Mapping[str, FactDeclared], outcomes: Mapping[str, OutcomeDeclared], start: date) -> Example:  # fmt: skip
+def _example(
+    item: Item, facts: Mapping[str, FactDeclared], outcomes: Mapping[str, OutcomeDeclared], start: date
+) -> Example:
     fields = item.fields(("facts", "outcomes"), ("title", "on"))
     on = fields["on"].date() if "on" in fields else start
     if on < start:

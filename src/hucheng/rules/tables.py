@@ -39,12 +39,11 @@ def decide(version: Version, table: Any, on: date | None) -> Any:
 
         lazy = isinstance(table, polars.LazyFrame)
         frame = table.collect() if lazy else table
-        out = polars.from_arrow(decided(version, frame.to_arrow(), on))
-        return out.lazy() if lazy else out
+        result: Any = polars.from_arrow(decided(version, frame.to_arrow(), on))
+        return result.lazy() if lazy else result
     if module == "pandas":
         arrow = pa.Table.from_pandas(table, preserve_index=False)
-        out = decided(version, arrow, on).to_pandas(types_mapper=_pandas_type)
-        return out.set_index(table.index)
+        return decided(version, arrow, on).to_pandas(types_mapper=_pandas_type).set_index(table.index)
     raise RuleError(
         f"a {type(table).__name__} is no table",
         mend="give an Arrow table, a Polars or pandas frame, or a DuckDB relation",
@@ -92,11 +91,11 @@ def _quickly(version: Version, table: pa.Table, facts: quick.Facts, on: date | N
     complaints: dict[int, list[str]] = {}
     for name, wrong in facts.wrong.items():
         source = table.column(name)
-        for row in np.flatnonzero(wrong):
-            complaints.setdefault(int(row), []).append(said(version.facts[name], source[int(row)].as_py()))
+        for row in np.flatnonzero(wrong).tolist():
+            complaints.setdefault(row, []).append(said(version.facts[name], source[row].as_py()))
     for what, rows in broken.items():
-        for row in np.flatnonzero(rows):
-            complaints.setdefault(int(row), []).append(what)
+        for row in np.flatnonzero(rows).tolist():
+            complaints.setdefault(row, []).append(what)
     hidden = None
     problems: list[str | None] = [None] * table.num_rows
     if complaints:
