@@ -33,7 +33,7 @@ from hucheng.errors import LakeError
 VALUE = struct.Struct("<dqqBI")
 VALUE_TYPE = np.dtype([("value", "<f8"), ("received", "<i8"), ("seq", "<i8"), ("simulated", "u1"), ("resident", "<u4")])
 TIME_BIAS = 1 << 63
-OFFSET = b"moffset"
+OFFSET, HOT = b"moffset", b"mhot"
 
 
 class Reading(Struct, frozen=True):
@@ -66,13 +66,14 @@ class Counts(Struct):
 
 
 class Offset(Struct):
-    """How far a partition is: the stream's sequence, the broker's time of it, and the counts up to there.
+    """How far a partition is: the stream's sequence, the broker's newest time, and the counts up to ``counted``.
 
     ``base`` is added to the broker's own sequence numbers, so that a broker whose disk lost its tail, and which
     therefore counts anew, cannot make numbers that were there before. ``runs`` are the newest replays' own counts.
     """
 
     seq: int = 0
+    counted: int = 0
     received_us: int = 0
     base: int = 0
     counts: Counts = msgspec.field(default_factory=Counts)
@@ -145,6 +146,15 @@ class Current:
             self._db.write(batch, self._sync)
         except Exception as error:
             raise LakeError(f"not written: {error}", where=self._db.path(), mend="make room on the disk") from error
+
+    def hot(self) -> dict[str, int]:
+        """How far back this store goes, in µs by dataset, as far as anybody said."""
+        found = self._db.get(HOT)
+        return {} if found is None else msgspec.json.decode(found, type=dict[str, int])
+
+    def set_hot(self, hot: dict[str, int]) -> None:
+        """Say how far back it goes."""
+        self._db.put(HOT, msgspec.json.encode(hot))
 
     def value_at(self, prefix: bytes, observed_us: int) -> float:
         """The kept value of a series at a moment; NaN when there is none."""

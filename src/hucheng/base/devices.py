@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 from msgspec import Struct
 from numpy.typing import NDArray
 
@@ -100,6 +101,12 @@ class Devices:
         self.active = np.empty(0, bool)
         self.gateway: Ints = np.empty(0, np.int64)
         self.dataset: Ints = np.empty(0, np.int64)
+        self.resident: Ints = np.empty(0, np.int64)
+        self.residents: list[str] = []
+        self.simulated = np.empty(0, bool)
+        self.id_column = pa.array([], pa.string())
+        self.resident_column = pa.array([], pa.string())
+        self._resident_index: dict[str, int] = {}
         self.version = -1
 
     def __len__(self) -> int:
@@ -127,6 +134,15 @@ class Devices:
             self.gateway_index.setdefault(row.gateway_id, len(self.gateway_index))
         self.gateway = np.array([self.gateway_index[row.gateway_id] for row in self.rows], np.int64)
         self.dataset = np.array([datasets.get(row.dataset, len(datasets)) for row in self.rows], np.int64)
+        people = self._resident_index
+        for row in self.rows:
+            if row.resident_id not in people:
+                people[row.resident_id] = len(self.residents)
+                self.residents.append(row.resident_id)
+        self.resident = np.array([people[row.resident_id] for row in self.rows], np.int64)
+        self.simulated = np.array([row.simulated for row in self.rows], bool)
+        self.id_column = pa.array(self.ids, pa.string())
+        self.resident_column = pa.array(self.residents, pa.string())
         self.version = version
         return changed
 

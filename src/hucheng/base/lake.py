@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -75,15 +75,12 @@ class Table:
         self._commits += 1
         self._sync()
 
-    def settle(self) -> bool:
-        """After a failed append: whether it was committed all the same (then it must not be repeated)."""
-        before = self._table.transaction_version(self.app_id) or 0
-        return self.offset() > int(before)
-
-    def metadata(self) -> dict[str, Any]:
-        """What the newest commit carries beside the rows."""
-        found = self._table.history(1)
-        return dict(found[0]) if found else {}
+    def carried(self, key: str) -> str | None:
+        """What the newest commit that carries ``key`` beside its rows says under it."""
+        for commit in self._table.history(200):
+            if key in commit:
+                return str(commit[key])
+        return None
 
     def tidy(self) -> bool:
         """Join small files when there are many, and drop files nobody can be reading any more; True if it did."""
@@ -212,6 +209,24 @@ class Lake:
         found[np.asarray(answer["place"], np.int64)] = answer["value"]
         return found
 
+    def newest(self, dataset: str, since_us: int, after: int | None) -> Iterator[pa.RecordBatch]:
+        """Rows with a sequence behind ``after``; with None, all observed since a time and the last of each series."""
+        files = self.files(dataset)
+        if not files:
+            return
+        query = "SELECT * FROM read_parquet(?) WHERE seq > ?"
+        values: list[Any] = [files, after]
+        if after is None:
+            query = (
+                "SELECT * FROM read_parquet(?) WHERE epoch_us(observed_at) >= ? UNION ALL SELECT * FROM ("
+                "SELECT * FROM read_parquet(?) WHERE epoch_us(observed_at) < ? QUALIFY row_number() OVER "
+                "(PARTITION BY device_id, metric ORDER BY observed_at DESC) = 1)"
+            )
+            values = [files, since_us, files, since_us]
+        with connection() as db:
+            batches: Iterator[pa.RecordBatch] = db.sql(query, params=values).to_arrow_reader(200_000)  # type: ignore[assignment]
+            yield from batches
+
     def read(self, dataset: str, columns: str = "*", where: str = "", values: Sequence[Any] = ()) -> pa.Table:
         """Rows as Arrow, by the base's own hand (never for people: they go through the gate)."""
         files = self.files(dataset)
@@ -219,7 +234,7 @@ class Lake:
             return pa.table({})
         with connection() as db:
             query = f"SELECT {columns} FROM read_parquet(?) {where}"
-            return db.execute(query, [files, *values]).to_arrow_table()
+            return db.sql(query, params=[files, *values]).to_arrow_table()
 
     def _fresh(self, dataset: str) -> DeltaTable | None:
         table = self._open.get(dataset)

@@ -74,7 +74,8 @@ class Quarantine:
         rows = self._lake.read(
             NAME, "*", f"WHERE {' AND '.join(where)} ORDER BY received_at DESC, seq DESC LIMIT {int(limit)}", values
         )
-        return rows.to_pylist()
+        found: list[dict[str, Any]] = rows.to_pylist()
+        return found
 
     def messages(self, reason: str, *, device: str | None = None) -> list[tuple[str, str]]:
         """(gateway, message) of everything set aside for a reason, oldest first, fit to be published again.

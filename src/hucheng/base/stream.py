@@ -63,10 +63,14 @@ async def connect(settings: Settings, user: str = INTERNAL, *, name: str = "huch
 class Reader:
     """The messages of one partition from a given place on, in stream order, each exactly once per start."""
 
-    def __init__(self, client: Client, settings: Settings, partition: int, after: int, *, batch: int = 512) -> None:
+    def __init__(
+        self, client: Client, settings: Settings, partition: int, after: int, *, base: int = 0, batch: int = 512
+    ) -> None:
+        """``base`` is added to the broker's numbers (see `current.Offset`); ``after`` counts with it."""
         self._client = client
         self._settings = settings
         self._partition = partition
+        self._base = base
         self._batch = batch
         self._waiting: deque[Message] = deque()
         self._bytes = 0
@@ -96,7 +100,7 @@ class Reader:
         config = {
             "name": self._consumer,
             "deliver_policy": "by_start_sequence",
-            "opt_start_seq": self._last + 1,
+            "opt_start_seq": max(self._last - self._base, 0) + 1,
             "ack_policy": "none",
             "replay_policy": "instant",
             "filter_subjects": [f"{PREFIX}{kind}.{self._partition}.*.*" for kind in ("readings", "replay")],
@@ -155,7 +159,7 @@ class Reader:
             return
         # $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time ns>.<pending>
         parts = message.reply.split(".")
-        seq, delivery, stamp, pending = int(parts[-4]), int(parts[-3]), int(parts[-2]), int(parts[-1])
+        seq, delivery, stamp, pending = int(parts[-4]) + self._base, int(parts[-3]), int(parts[-2]), int(parts[-1])
         if delivery != self._next_delivery:  # a gap: something was dropped on the way; start again behind the last
             self._broken = True
             self._arrived.set()

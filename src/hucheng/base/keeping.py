@@ -1,0 +1,345 @@
+"""What one partition of homes keeps: readings in, exactly once, into lake, quarantine and current values.
+
+`take` judges messages and says what is new; `close_round` hands over what was taken since the last round, and
+`commit` writes it: quarantine first, then each dataset, then current values with the offset. Every commit to the lake
+carries the offset and the counts of its round, so that whatever a crash leaves undone is seen and done:
+
+- current values behind the lake: they are caught up from the lake, nothing is read twice;
+- one dataset behind another: its readings are read again from the stream, and only its;
+- current values gone: built anew from the lake.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from hucheng.base import quarantine
+from hucheng.base.current import Counts, Offset, prefix_of
+from hucheng.base.devices import DeviceRegister, Devices, Ints, Metrics
+from hucheng.base.judge import CODE, REASONS, Flood, Judged, detail, fresh, judge
+from hucheng.base.lake import Lake
+from hucheng.base.novelty import CONFLICT, DUPLICATE, NEVER, NEW, Novelty
+from hucheng.base.quarantine import Held
+from hucheng.base.readings import READINGS, Rows, gather
+from hucheng.base.recovery import offset_key, reopen
+from hucheng.base.stream import Message
+
+RUNS_KEPT = 64
+
+
+@dataclass
+class Kept:
+    """New readings of one `take`, as numbers and as Arrow by dataset; ``fresh`` ones may raise findings."""
+
+    pair: Ints
+    observed: Ints
+    value: NDArray[np.float64]
+    newest: NDArray[np.bool_]
+    places: dict[str, Ints] = field(default_factory=dict)
+    tables: dict[str, pa.Table] = field(default_factory=dict)
+    fresh: dict[str, pa.Table] = field(default_factory=dict)
+    index: dict[tuple[int, int], float] | None = None
+
+    def at(self, pair: int, observed: int) -> float | None:
+        """The value among these, looked up by an index that is only built when somebody asks."""
+        if self.index is None:
+            keys = zip(self.pair.tolist(), self.observed.tolist(), strict=True)
+            self.index = dict(zip(keys, self.value.tolist(), strict=True))
+        return self.index.get((pair, observed))
+
+
+@dataclass
+class Round:
+    """What one commit writes; ``done`` names the tables that have it already."""
+
+    offset: Offset
+    kept: list[Kept]
+    held: list[Held]
+    done: set[str] = field(default_factory=set)
+    tried: set[str] = field(default_factory=set)
+
+
+class Keeper:
+    """The sole writer of one partition's readings."""
+
+    def __init__(self, home: Path, partition: int, partitions: int, metrics: Metrics, register: DeviceRegister) -> None:
+        self.lake = Lake(home / "lake")
+        self.metrics = metrics
+        self.devices = Devices(metrics)
+        self.partition = partition
+        self._register = register
+        self._app = f"intake-{partition}"
+        self._novelty = Novelty()
+        self._flood = Flood()
+        self._prefixes: dict[int, bytes] = {}
+        self._taken: list[Kept] = []
+        self._held: list[Held] = []
+        self._flying: Round | None = None
+        self._swept = 0
+        self.rows_waiting = 0
+        again = reopen(home, self.lake, partition, partitions, metrics, register)
+        self.current, self.offset, self._tables, self.settled = again.current, again.offset, again.tables, again.settled
+        self.committed = self.offset.seq
+        self.load_devices()
+
+    def load_devices(self) -> bool:
+        """Take over the register of devices if it changed; True if it did."""
+        version = self._register.version()
+        if version == self.devices.version:
+            return False
+        changed = self.devices.load(self._register.rows(), version)
+        count = self.metrics.count
+        self._novelty.grow(len(self.devices) * count)
+        pairs = [
+            d * count + m for d in changed for m in self._metrics_of(d) if self._novelty.mark[d * count + m] == NEVER
+        ]
+        found = [(pairs[i], t, v) for i, t, v in self.current.newest(self._prefix(p) for p in pairs)]
+        if found:
+            pair, stamp, value = zip(*found, strict=True)
+            self._novelty.raise_to(np.array(pair, np.int64), np.array(stamp, np.int64), np.array(value, np.float64))
+        return True
+
+    def _metrics_of(self, device: int) -> list[int]:
+        numbers = self.metrics.of[self.devices.dataset[device]]
+        return [int(m) for m in numbers if m >= 0]
+
+    # ---- taking --------------------------------------------------------------------------------------------------
+
+    def take(self, messages: Sequence[Message]) -> Kept:
+        """Judge messages and keep what is new for the next commit; nothing is written yet."""
+        rows = gather(messages)
+        judged = judge(rows, self.devices)
+        if (judged.reason == CODE["unknown_device"]).any() and self.load_devices():
+            judged = judge(rows, self.devices)
+        self._flood.spill(rows, judged, self.devices)
+        count = max(self.metrics.count, 1)
+        dataset = self.metrics.dataset[np.maximum(judged.metric, 0)] if self.metrics.count else np.zeros(len(rows), int)
+        settled = np.array([self.settled[name] for name in self.metrics.datasets], np.int64)
+        over = (judged.metric >= 0) & (judged.seq <= settled[dataset]) if len(settled) else np.zeros(len(rows), bool)
+        sound = np.flatnonzero((judged.reason == 0) & ~over)
+        pair = judged.device[sound] * count + judged.metric[sound]
+        told = self._novelty.tell(pair, rows.observed[sound], rows.value[sound], self._look_up)
+        judged.reason[sound[told == CONFLICT]] = CODE["conflict"]
+        new = sound[told == NEW]
+        fresh_pair = pair[told == NEW]
+        newest = rows.observed[new] >= self._novelty.mark[fresh_pair]
+        kept = Kept(fresh_pair, rows.observed[new], rows.value[new], newest)
+        may = fresh(rows, judged, self.devices)
+        for d in np.unique(dataset[new]).tolist():
+            places = np.flatnonzero(dataset[new] == d)
+            mine = new[places]
+            kept.places[self.metrics.datasets[d]] = places
+            table = self._arrow(rows, judged, mine)
+            kept.tables[self.metrics.datasets[d]] = table
+            if (young := may[mine]).any():
+                kept.fresh[self.metrics.datasets[d]] = table if young.all() else table.filter(pa.array(young))
+        self._set_aside(rows, judged, over)
+        self._count(rows, judged, sound, told, over)
+        last = messages[-1]
+        self.offset.seq = last.seq
+        self.offset.counted = max(self.offset.counted, last.seq)
+        self.offset.received_us = max(self.offset.received_us, last.received_us)
+        self._taken.append(kept)
+        self.rows_waiting += len(new)
+        return kept
+
+    def _look_up(self, pair: Ints, observed: Ints) -> NDArray[np.float64]:
+        """Kept values of readings that are not the newest of their series: waiting, current, lake, in this order."""
+        found = np.full(len(pair), np.nan)
+        waiting = [*(self._flying.kept if self._flying else []), *self._taken]
+        count = self.metrics.count
+        floors = (self.offset.received_us - self.metrics.hot_us)[self.metrics.dataset]
+        deep: dict[int, list[int]] = {}
+        for i, (p, t) in enumerate(zip(pair.tolist(), observed.tolist(), strict=True)):
+            value = next((v for kept in waiting if (v := kept.at(p, t)) is not None), None)
+            if value is not None:
+                found[i] = value
+            elif t >= floors[p % count]:
+                found[i] = self.current.value_at(self._prefix(p), t)
+            else:
+                deep.setdefault(int(self.metrics.dataset[p % count]), []).append(i)
+        for d, places in deep.items():
+            devices = [self.devices.ids[int(p) // count] for p in pair[places]]
+            metrics = [self.metrics.name[int(p) % count] for p in pair[places]]
+            found[places] = self.lake.kept(self.metrics.datasets[d], devices, metrics, observed[places])
+        return found
+
+    def _arrow(self, rows: Rows, judged: Judged, mine: NDArray[np.int64]) -> pa.Table:
+        device = judged.device[mine]
+        metric = pa.array(judged.metric[mine])
+        stamp = pa.timestamp("us", "UTC")
+        return pa.Table.from_arrays(
+            [
+                self.devices.resident_column.take(pa.array(self.devices.resident[device])),
+                self.devices.id_column.take(pa.array(device)),
+                pa.array(self.metrics.name, pa.string()).take(metric),
+                pa.array(rows.observed[mine]).cast(stamp),
+                pa.array(rows.value[mine]),
+                pa.array(self.metrics.unit, pa.string()).take(metric),
+                pa.array(judged.received[mine]).cast(stamp),
+                pa.array(judged.seq[mine]),
+                pa.array(self.devices.simulated[device]),
+            ],
+            schema=READINGS,
+        )
+
+    def _set_aside(self, rows: Rows, judged: Judged, over: NDArray[np.bool_]) -> None:
+        already = self.settled[quarantine.NAME]
+        for i in np.flatnonzero((judged.reason > 0) & ~over & (judged.seq > already)).tolist():
+            origin = rows.origins[int(rows.message[i])]
+            self._held.append(
+                Held(
+                    origin.received_us,
+                    origin.seq,
+                    int(rows.row[i]),
+                    self.partition,
+                    origin.gateway,
+                    rows.device[i],
+                    REASONS[judged.reason[i]],
+                    detail(rows, judged, self.devices, i),
+                    rows.raw(i),
+                    origin.run,
+                )
+            )
+        for bad in rows.bad:
+            origin = rows.origins[bad.message]
+            if origin.seq > already:
+                self._held.append(
+                    Held(
+                        origin.received_us,
+                        origin.seq,
+                        bad.row,
+                        self.partition,
+                        origin.gateway,
+                        bad.device_id,
+                        bad.reason,
+                        bad.detail,
+                        bad.raw,
+                        origin.run,
+                    )
+                )
+
+    def _count(self, rows: Rows, judged: Judged, sound: Ints, told: NDArray[np.int8], over: NDArray[np.bool_]) -> None:
+        """Every reading counts once, over the whole life of the partition and for its replay."""
+        uncounted = np.array([origin.seq > self.offset.counted for origin in rows.origins], bool)
+        bad = np.array([b.message for b in rows.bad], np.int64)
+        told_new, told_again = sound[told == NEW], sound[told == DUPLICATE]
+
+        def counts_of(chosen: NDArray[np.bool_]) -> Counts:
+            mine = chosen[rows.message] if len(rows) else np.zeros(0, bool)
+            broken = int(chosen[bad].sum()) if len(bad) else 0
+            aside = int((mine & (judged.reason > 0) & ~over).sum()) + broken
+            return Counts(int(mine.sum()) + broken, int(mine[told_new].sum()), int(mine[told_again].sum()), aside)
+
+        self.offset.counts.add(counts_of(uncounted))
+        runs = [origin.run for origin in rows.origins]
+        for name in {run for run in runs if run is not None}:
+            counts = counts_of(uncounted & np.array([run == name for run in runs], bool))
+            self.offset.runs.setdefault(name, Counts()).add(counts)
+        for run in list(self.offset.runs)[: max(0, len(self.offset.runs) - RUNS_KEPT)]:
+            del self.offset.runs[run]
+
+    def _prefix(self, pair: int) -> bytes:
+        found = self._prefixes.get(pair)
+        if found is None:
+            device, metric = divmod(pair, self.metrics.count)
+            found = self._prefixes[pair] = prefix_of(self.devices.ids[device], self.metrics.name[metric])
+        return found
+
+    # ---- committing ----------------------------------------------------------------------------------------------
+
+    @property
+    def flying(self) -> bool:
+        """Whether a round is being committed."""
+        return self._flying is not None
+
+    def close_round(self) -> Round | None:
+        """Hand over what was taken since the last round; None when there is nothing. One round at a time."""
+        assert self._flying is None
+        if self.offset.seq <= self.committed:
+            return None
+        self._flying = Round(copy.deepcopy(self.offset), self._taken, self._held)
+        self._taken, self._held, self.rows_waiting = [], [], 0
+        return self._flying
+
+    def commit(self, flight: Round) -> None:
+        """Write a round; after LakeError call it again with the same round. Runs beside `take` in another thread."""
+        carried = {offset_key(self.partition): msgspec.json.encode(flight.offset).decode()}
+        by_name: dict[str, list[pa.Table]] = {
+            quarantine.NAME: [quarantine.as_table(flight.held)] if flight.held else []
+        }
+        for kept in flight.kept:
+            for name, table in kept.tables.items():
+                by_name.setdefault(name, []).append(table)
+        for name, parts in by_name.items():
+            if not parts or name in flight.done:
+                continue
+            table = self._tables[name]
+            if name not in flight.tried or table.offset() < flight.offset.seq:
+                flight.tried.add(name)
+                table.append(pa.concat_tables(parts), flight.offset.seq, carried)
+            flight.done.add(name)
+        self._remember(flight)
+
+    def _remember(self, flight: Round) -> None:
+        """Current values and the offset, in one write."""
+        prefixes: list[bytes] = []
+        columns: list[list[NDArray[np.generic]]] = [[], [], [], [], []]
+        residents: list[str] = []
+        for kept in flight.kept:
+            for name, table in kept.tables.items():
+                pairs, observed = kept.pair[kept.places[name]], kept.observed[kept.places[name]]
+                floor = flight.offset.received_us - self.metrics.hot_us[self.metrics.datasets.index(name)]
+                hot = (observed >= floor) | kept.newest[kept.places[name]]
+                if not hot.all():
+                    table, pairs, observed = table.filter(pa.array(hot)), pairs[hot], observed[hot]
+                prefixes += [self._prefix(p) for p in pairs.tolist()]
+                columns[0].append(observed)
+                columns[1].append(table.column("value").to_numpy())
+                columns[2].append(table.column("received_at").cast(pa.int64()).to_numpy())
+                columns[3].append(table.column("seq").to_numpy())
+                columns[4].append(table.column("simulated").to_numpy())
+                residents += table.column("resident_id").to_pylist()
+        if prefixes:
+            observed, value, received, seq, simulated = (np.concatenate(column) for column in columns)
+            self.current.write(flight.offset, prefixes, observed, value, received, seq, simulated, residents)
+        else:
+            self.current.write(flight.offset)
+
+    def landed(self, flight: Round) -> None:
+        """A round is written: forget what it held."""
+        self.committed = flight.offset.seq
+        self._flying = None
+
+    def tidy(self) -> None:
+        """Join small files where there are many (beside `take`, never beside `commit`)."""
+        for table in self._tables.values():
+            table.tidy()
+
+    def sweep(self, share: float = 1 / 60) -> None:
+        """Drop from current values what is past its contract's time, for a share of all series."""
+        total = len(self.devices) * self.metrics.count
+        if not total:
+            return
+        step = min(total, max(1, int(total * share)))
+        pairs = np.arange(self._swept, self._swept + step) % total
+        self._swept = int((self._swept + step) % total)
+        marks = self._novelty.mark[pairs]
+        floors = self.offset.received_us - self.metrics.hot_us[self.metrics.dataset[pairs % self.metrics.count]]
+        self.current.forget_before(
+            (self._prefix(int(p)), int(before))
+            for p, before, mark in zip(pairs, np.minimum(floors, marks), marks, strict=True)
+            if mark != NEVER
+        )
+
+    def close(self) -> None:
+        """Let go of current values."""
+        self.current.close()
