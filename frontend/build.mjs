@@ -9,7 +9,7 @@ const here = import.meta.dirname;
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
 
-const common = { bundle: true, minify: true, legalComments: "linked", metafile: true, target: ["es2020", "safari14"], logLevel: "warning" };
+const common = { bundle: true, minify: true, legalComments: "linked", metafile: true, target: "es2022", logLevel: "warning" };
 const named = await build({
   ...common,
   entryPoints: ["site.js", "charts.js", "help.js", "site.css"].map((name) => path.join(here, "src", name)),

@@ -2,9 +2,9 @@
 import * as echarts from "echarts/core";
 import { LineChart, ScatterChart } from "echarts/charts";
 import { GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent, LegendComponent } from "echarts/components";
-import { SVGRenderer } from "echarts/renderers";
+import { CanvasRenderer } from "echarts/renderers";
 
-echarts.use([LineChart, ScatterChart, GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent, LegendComponent, SVGRenderer]);
+echarts.use([LineChart, ScatterChart, GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent, LegendComponent, CanvasRenderer]);
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const DASHES = ["solid", "dashed", "dotted", [8, 3, 2, 3]];
@@ -18,7 +18,7 @@ function draw(place) {
   const size = parseFloat(getComputedStyle(document.documentElement).fontSize);
   const text = { color: colour("--ink-2"), fontSize: Math.max(12, size * 0.8), fontFamily: getComputedStyle(document.body).fontFamily };
   const inks = ["--series-1", "--series-2", "--series-3", "--series-4"].map(colour);
-  const chart = echarts.init(canvas, null, { renderer: "svg" });
+  const chart = echarts.init(canvas, null, { renderer: "canvas" });
   chart.setOption({
     animation: false,
     textStyle: text,

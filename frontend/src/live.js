@@ -7,6 +7,19 @@ export function live() {
   const said = document.getElementById("live-said");
   let timer = null;
   let version = null;
+  let urgent = 0;
+  let asked = 0;
+  let soon = null;
+  const title = document.title;
+
+  // At most once a second, however fast alarms come.
+  const changed = () => {
+    clearTimeout(soon);
+    soon = setTimeout(() => {
+      asked = Date.now();
+      document.body.dispatchEvent(new CustomEvent("hucheng:changed"));
+    }, Math.max(0, asked + 1000 - Date.now()));
+  };
 
   const show = (down) => {
     if (blind) blind.hidden = !down;
@@ -22,14 +35,11 @@ export function live() {
     show(false);
     const next = JSON.parse(event.data);
     if (version !== null && next.version !== version) {
-      document.body.dispatchEvent(new CustomEvent("hucheng:changed"));
-      if (said && next.said) said.textContent = next.said;
+      changed();
+      if (said && next.urgent > urgent) said.textContent = `${place.dataset.newAlarm} (${next.urgent})`;
     }
-    version = next.version;
-  });
-  source.addEventListener("beat", () => {
-    expect();
-    show(false);
+    ({ version, urgent } = next);
+    document.title = (next.calling ? `(${next.calling}) ` : "") + title;
   });
   source.addEventListener("blind", () => show(true));
   source.onerror = () => show(true);

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from hucheng.base.catalogue import Catalogue
 from hucheng.cases.views import CasePage, CaseRow, CaseView, Counts, Owed
 from hucheng.gate import Principal, Purpose, Read
 
@@ -139,6 +140,7 @@ class Services:
     people: People
     status: Status
     push: Push
+    catalogue: Catalogue
     secret: bytes = field(repr=False)
     city: Mapping[str, str] = field(default_factory=lambda: {"zh": "临江市", "en": "Linjiang"})
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)

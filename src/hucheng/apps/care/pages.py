@@ -1,0 +1,105 @@
+"""What care shows: on the page of its alarm everything a responder needs, read for that case and journaled as such.
+
+Each function asks the gate once, under ``care.respond`` and the case; what the gate does not give is not on the page.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from hucheng.gate import Read
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from hucheng.cases.views import CaseView
+    from hucheng.gate import Principal
+    from hucheng.portals.services import Services
+    from hucheng.portals.shell import Shell
+
+PURPOSE = "care.respond"
+VITALS = ("home.blood_pressure", "home.vitals", "home.bed", "home.motion")
+"""What a responder looks at, most telling first."""
+BACK = timedelta(hours=24)
+LIMITS: dict[str, tuple[float, dict[str, str]]] = {
+    "systolic_bp": (180, {"zh": "危急：收缩压 180", "en": "Crisis: systolic 180"}),
+    "diastolic_bp": (110, {"zh": "危急：舒张压 110", "en": "Crisis: diastolic 110"}),
+}
+
+
+def pages(shell: Shell) -> APIRouter:
+    """Care has no pages of its own beside its panels: its alarms are cases, its readings are on the person's pages."""
+    from fastapi import APIRouter
+
+    return APIRouter()
+
+
+async def alarm(services: Services, principal: Principal, view: CaseView) -> dict[str, Any]:
+    """What a responder must know: the person, the home, how to get in, conditions, readings, whom to call."""
+    person, now = view.row.resident_id, services.clock()
+    mine = {"resident_id": person}
+    series = [name for name in VITALS if name in services.catalogue]
+    reads = [
+        Read("city.residents", "row", where=mine),
+        Read("care.homes", "row", where=mine),
+        Read("care.profiles", "row", where=mine),
+        Read("city.mandates", "rows", where=mine),
+        Read("city.devices", "rows", where=mine),
+        *(Read(name, "recent", where=mine, since=now - BACK, limit=600) for name in series),
+    ]
+    found = await services.gate.look(principal, PURPOSE, reads, case=view.row.id, person=person)
+    residents, homes, profiles, mandates, devices = found[:5]
+    resident = residents[0] if residents else {}
+    return {
+        "resident": resident,
+        "age": age(resident.get("born"), now),
+        "home": homes[0] if homes else {},
+        "profile": profiles[0] if profiles else {},
+        "mandates": [one for one in mandates if in_force(one, now)],
+        "devices": [one for one in devices if not one.get("ended_at")],
+        "readings": [
+            {"contract": services.catalogue.get(name), "rows": rows}
+            for name, rows in zip(series, found[5:], strict=True)
+            if rows
+        ],
+        "limits": LIMITS,
+        "hours": int(BACK.total_seconds() // 3600),
+    }
+
+
+async def device(services: Services, principal: Principal, view: CaseView) -> dict[str, Any]:
+    """What somebody must know who looks after a device: where it is, whom to ring before going there."""
+    mine = {"resident_id": view.row.resident_id}
+    reads = [
+        Read("city.residents", "row", where=mine),
+        Read("care.homes", "row", where=mine),
+        Read("city.devices", "rows", where=mine),
+    ]
+    found = await services.gate.look(principal, PURPOSE, reads, case=view.row.id, person=view.row.resident_id)
+    return {
+        "resident": found[0][0] if found[0] else {},
+        "home": found[1][0] if found[1] else {},
+        "devices": [one for one in found[2] if not one.get("ended_at")],
+    }
+
+
+def age(born: Any, now: datetime) -> int | None:
+    """Full years since birth.
+
+    >>> from datetime import timezone
+    >>> age("1944-05-12", datetime(2026, 3, 1, tzinfo=timezone.utc))
+    81
+    """
+    if not born:
+        return None
+    day = born if isinstance(born, date) else date.fromisoformat(str(born)[:10])
+    return now.year - day.year - ((now.month, now.day) < (day.month, day.day))
+
+
+def in_force(mandate: dict[str, Any], now: datetime) -> bool:
+    """Whether a mandate still holds."""
+    end = mandate.get("valid_to")
+    if isinstance(end, str):
+        end = datetime.fromisoformat(end)
+    return end is None or end > now

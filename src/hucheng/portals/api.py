@@ -1,0 +1,419 @@
+"""``/api/v1``: what a page does, a program does too, as the same person, through the same gate. OpenAPI describes it.
+
+A person asks with a bearer token (or, for reading only, with the session of the browser); a gateway pushes readings
+with a token of its own. Errors are RFC 9457 problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from hucheng.cases.views import OUTCOMES, CasePage, CaseRow, CaseView, Counts, Owed
+from hucheng.decisions.record import Appeal, Decision
+from hucheng.errors import BadRequest, NotSignedIn, Refused
+from hucheng.gate import Principal, Purpose, Read
+from hucheng.gate import Request as AppRequest
+from hucheng.portals.deeds import checked
+from hucheng.portals.help import pressed_at, reading
+from hucheng.portals.help import read_press as help_press
+from hucheng.portals.shell import Door, Shell, Visit
+
+BASE = "/api/v1"
+PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string", "description": "stable name of the kind of error"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "what happened"},
+        "where": {"type": ["string", "null"]},
+        "mend": {"type": ["string", "null"], "description": "how to mend it"},
+    },
+}
+
+
+class Acting(msgspec.Struct, frozen=True):
+    """A deed on a case; which fields are needed depends on the action."""
+
+    action: str
+    note: str = ""
+    to: str = ""
+    outcome: str = ""
+    eta_minutes: int | None = None
+
+
+class Saying(msgspec.Struct, frozen=True):
+    """An appeal in the person's own words."""
+
+    text: str
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A bearer token; ``expires_in`` in seconds."""
+
+    access_token: str
+    token_type: str = "Bearer"  # noqa: S105
+    expires_in: int = 3600
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """The broker has it durably under this sequence number."""
+
+    sequence: int
+
+
+class Asked:
+    """One call: who asks, and what the call needs out of it."""
+
+    def __init__(self, shell: Shell, request: Request) -> None:
+        self.shell = shell
+        self.services = shell.services
+        self.request = request
+        self.path = request.path_params
+        self.query = request.query_params
+        self.now = shell.services.clock()
+
+    @property
+    def bearer(self) -> str | None:
+        """The token in the Authorization header."""
+        scheme, _, token = self.request.headers.get("authorization", "").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+    @property
+    def who(self) -> Principal:
+        """Whoever asks. Raises NotSignedIn without a valid token or session; a session alone may only read."""
+        if (token := self.bearer) is not None:
+            try:
+                return self.shell.tokens.read_person(token, self.now, demo_allowed=self.shell.settings.demo)
+            except Refused as error:
+                raise NotSignedIn(error.what, policy="token", needed="a new token") from error
+        session = self.shell.sessions.read(self.request)
+        if session is not None and self.request.method == "GET":
+            return session.principal
+        raise NotSignedIn("nobody is signed in", policy="token", needed="Authorization: Bearer <token>")
+
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        """A whole number from the query."""
+        return Visit.whole(self, name, default, low, high)  # type: ignore[arg-type]
+
+    def instant(self, name: str) -> datetime | None:
+        """An instant from the query, ISO 8601 with a zone."""
+        raw = self.query.get(name)
+        if not raw:
+            return None
+        try:
+            at = datetime.fromisoformat(raw)
+        except ValueError:
+            at = None  # type: ignore[assignment]
+        if at is None or at.tzinfo is None:
+            raise BadRequest(f"{name} must be an instant with its zone", where=f"?{name}={raw[:40]}")
+        return at
+
+    async def body(self, kind: type[Any]) -> Any:
+        """The JSON body, checked against its description."""
+        try:
+            return msgspec.json.decode(await self.request.body(), type=kind)
+        except msgspec.ValidationError as error:
+            raise BadRequest("the body does not fit its description", where=str(error)) from error
+        except msgspec.DecodeError as error:
+            raise BadRequest("the body is not JSON", where=str(error)) from error
+
+
+Call = Callable[[Asked], Awaitable[Any]]
+
+
+class Api:
+    """The list of calls; each says what it answers and takes, and so describes itself."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        self.routes: list[Route] = []
+        self.calls: list[dict[str, Any]] = []
+
+    def call(
+        self, method: str, path: str, answers: Any, *, group: str, takes: Any = None, status: int = 200, query: str = ""
+    ) -> Callable[[Call], Call]:
+        """Add a call; its docstring is its description."""
+
+        def add(handler: Call) -> Call:
+            async def endpoint(request: Request) -> Response:
+                found = await handler(Asked(self.shell, request))
+                return Response(msgspec.json.encode(found), status, media_type="application/json")
+
+            endpoint.door = Door((), False)  # type: ignore[attr-defined]
+            self.routes.append(Route(BASE + path, endpoint, methods=[method], name=f"api.{handler.__name__}"))
+            self.calls.append(
+                {
+                    "method": method,
+                    "path": BASE + path,
+                    "summary": (handler.__doc__ or "").strip().splitlines()[0],
+                    "answers": answers,
+                    "takes": takes,
+                    "status": status,
+                    "group": group,
+                    "query": query.split(),
+                    "name": handler.__name__,
+                }
+            )
+            return handler
+
+        return add
+
+
+def install(site: FastAPI, shell: Shell) -> None:
+    """Add every call, its description and the page for people."""
+    api = Api(shell)
+    _people(api)
+    _audit(api)
+    _devices(api)
+
+    async def description(request: Request) -> Response:
+        return Response(msgspec.json.encode(openapi(site, api)), media_type="application/json")
+
+    async def page(request: Request) -> Response:
+        visit, token = shell.visit(request), None
+        if request.method == "POST":
+            form = await request.form(max_files=0)
+            if visit.session is None or not shell.sessions.form_is_ours(request, str(form.get("form_word", ""))):
+                raise Refused("this form is out of date", policy="forms", needed="open the page again")
+            token = shell.tokens.person(visit.who, visit.now, demo=visit.session.demo)
+        groups: dict[str, list[Any]] = {}
+        for call in api.calls:
+            groups.setdefault(call["group"], []).append(call)
+        return visit.page("api.html", groups=groups, token=token)
+
+    page.door = Door((), True)  # type: ignore[attr-defined]
+    description.door = Door((), False)  # type: ignore[attr-defined]
+    site.router.routes.append(Route(BASE, page, methods=["GET", "POST"], name="api"))
+    site.router.routes.append(Route(BASE + "/openapi.json", description, name="api.openapi"))
+    site.router.routes.extend(api.routes)
+
+
+def _people(api: Api) -> None:
+    """What residents, carers and officers do."""
+
+    @api.call("GET", "/me", Principal, group="People")
+    async def me(asked: Asked) -> Any:
+        """Who the token stands for."""
+        return asked.who
+
+    @api.call("GET", "/cases", CasePage, group="Cases", query="kind all limit offset order")
+    async def cases(asked: Asked) -> Any:
+        """The queue of whoever asks; open cases only unless `all=1`."""
+        return await asked.services.desk.queue(
+            asked.who,
+            kind=asked.query.get("kind") or None,
+            open_only=asked.query.get("all") != "1",
+            limit=asked.whole("limit", 50, 1, 500),
+            offset=asked.whole("offset", 0, 0, 1_000_000),
+            order=asked.query.get("order") or "due",
+        )
+
+    @api.call("GET", "/cases/{case_id}", CaseView, group="Cases")
+    async def case(asked: Asked) -> Any:
+        """One case: its row, history, diagram and what may be done."""
+        return await asked.services.desk.case(asked.who, asked.path["case_id"])
+
+    @api.call("POST", "/cases/{case_id}/actions", CaseView, group="Cases", takes=Acting)
+    async def act(asked: Asked) -> Any:
+        """Do something with a case: take, go, visit, hand_over, note, answer or close."""
+        deed: Acting = await asked.body(Acting)
+        eta = "" if deed.eta_minutes is None else str(deed.eta_minutes)
+        given = checked(deed.action, deed.note.strip(), deed.to.strip(), deed.outcome, eta)
+        return await asked.services.desk.act(asked.who, asked.path["case_id"], **given)
+
+    @api.call("GET", "/cases/{case_id}/panel", dict[str, Any], group="Cases")
+    async def panel(asked: Asked) -> Any:
+        """What the app of this kind of case shows a responder, read under the case's own purpose."""
+        view = await asked.services.desk.case(asked.who, asked.path["case_id"])
+        if view.row.kind not in asked.shell.panels:
+            return {}
+        return msgspec.to_builtins(
+            await asked.shell.panels[view.row.kind][1].load(asked.services, asked.who, view), enc_hook=str
+        )
+
+    @api.call("GET", "/counts", Counts, group="Cases")
+    async def counts(asked: Asked) -> Any:
+        """How many cases stand where; no person is named."""
+        _ = asked.who
+        return await asked.services.desk.counts()
+
+    @api.call("GET", "/owed", list[Owed], group="Cases")
+    async def owed(asked: Asked) -> Any:
+        """Answers still owed by whoever asks, or by the desk."""
+        return await asked.services.desk.owed(asked.who)
+
+    @api.call("GET", "/residents/{resident_id}/cases", list[CaseRow], group="Residents")
+    async def cases_of(asked: Asked) -> Any:
+        """The cases about a person."""
+        return await asked.services.desk.of_person(asked.who, asked.path["resident_id"])
+
+    @api.call("GET", "/residents/{resident_id}/decisions", list[Decision], group="Residents")
+    async def decisions_of(asked: Asked) -> Any:
+        """What was decided about a person."""
+        return await asked.services.decisions.of_person(asked.who, asked.path["resident_id"])
+
+    @api.call("GET", "/decisions/{decision_id}", Decision, group="Residents")
+    async def decision(asked: Asked) -> Any:
+        """One decision with its facts, reasons and appeal."""
+        return await asked.services.decisions.get(asked.who, asked.path["decision_id"])
+
+    @api.call("POST", "/decisions/{decision_id}/appeals", Appeal, group="Residents", takes=Saying, status=201)
+    async def appeal(asked: Asked) -> Any:
+        """Appeal against a decision."""
+        said: Saying = await asked.body(Saying)
+        return await asked.services.decisions.appeal(asked.who, asked.path["decision_id"], said.text)
+
+    @api.call("GET", "/residents/{resident_id}/journal", list[Any], group="Residents", query="limit")
+    async def journal_of(asked: Asked) -> Any:
+        """Who looked at a person's data, why, and under which law."""
+        limit = asked.whole("limit", 200, 1, 1000)
+        return await asked.services.journal.of_person(asked.who, asked.path["resident_id"], limit)
+
+    @api.call("GET", "/residents/{resident_id}/readings", list[Any], group="Residents", query="dataset purpose since until limit case")
+    async def readings_of(asked: Asked) -> Any:
+        """Readings of a person: `dataset`, `purpose` (default self.access or care.family), `since`, `until`, `limit`."""
+        who = asked.who
+        default = "care.family" if who.kind == "carer" else "self.access"
+        dataset = asked.query.get("dataset")
+        if not dataset:
+            raise BadRequest("name the dataset", where="?dataset=", mend="e.g. home.blood_pressure")
+        contract = asked.services.catalogue.get(dataset)
+        if contract.kind != "observation":
+            raise BadRequest(f"{dataset} holds no readings", where="?dataset=")
+        person = asked.path["resident_id"]
+        read = Read(
+            dataset,
+            "recent",
+            where={"resident_id": person},
+            since=asked.instant("since"),
+            until=asked.instant("until"),
+            limit=asked.whole("limit", 500, 1, 10_000),
+        )
+        rows = await asked.services.gate.look(
+            who, asked.query.get("purpose") or default, [read], case=asked.query.get("case"), person=person
+        )
+        return rows[0]
+
+    @api.call("GET", "/purposes", list[Purpose], group="Public")
+    async def purposes(asked: Asked) -> Any:
+        """The closed list of what data may be used for."""
+        return await asked.services.gate.purposes()
+
+    @api.call("GET", "/rules", list[Any], group="Public")
+    async def rules(asked: Asked) -> Any:
+        """The published rule packs, word for word."""
+        packs = asked.shell.lexicon.packs.values()
+        return [{"id": p["file"], "title": p.get("title"), "basis": p.get("basis"), "text": p["text"]} for p in packs]
+
+    @api.call("GET", "/outcomes", dict[str, dict[str, str]], group="Public")
+    async def outcomes(asked: Asked) -> Any:
+        """How a case may end."""
+        return OUTCOMES
+
+
+def _audit(api: Api) -> None:
+    """What auditors do."""
+
+    @api.call("GET", "/journal", list[Any], group="Audit", query="limit before")
+    async def heads(asked: Asked) -> Any:
+        """Heads of the journal, newest first; nobody they were about is named."""
+        before = asked.whole("before", 0, 0, 2**62)
+        return await asked.services.journal.heads(asked.who, asked.whole("limit", 100, 1, 1000), before or None)
+
+    @api.call("POST", "/journal/verify", dict[str, Any], group="Audit")
+    async def verify(asked: Asked) -> Any:
+        """Check every entry; 500 with the first bad one where the journal was changed."""
+        verified = await asked.services.journal.verify(asked.who)
+        return {"count": verified.count, "root": _hex(verified.root)}
+
+    @api.call("GET", "/journal/checkpoints", list[Any], group="Audit", query="limit")
+    async def checkpoints(asked: Asked) -> Any:
+        """The latest signed checkpoints."""
+        return await asked.services.journal.checkpoints(asked.who, asked.whole("limit", 20, 1, 1000))
+
+    @api.call("GET", "/requests", list[AppRequest], group="Audit")
+    async def requests(asked: Asked) -> Any:
+        """What apps have asked for, and what became of it."""
+        return await asked.services.gate.requests(asked.who)
+
+
+def _devices(api: Api) -> None:
+    """What gateways and paired devices do."""
+
+    @api.call("POST", "/readings", Taken, group="Devices", takes=dict[str, Any], status=201)
+    async def readings(asked: Asked) -> Any:
+        """Push readings, in the form MQTT takes, with a gateway's token; 201 once the broker keeps them durably."""
+        if (token := asked.bearer) is None:
+            raise NotSignedIn("a gateway's token is missing", policy="token", needed="Authorization: Bearer <token>")
+        try:
+            gateway = asked.shell.tokens.read_gateway(token, asked.now)
+        except Refused as error:
+            raise NotSignedIn(error.what, policy="token", needed="a gateway's token") from error
+        return Taken(await asked.services.push(gateway, await asked.request.body()))
+
+    @api.call("POST", "/help/{token}", Taken, group="Devices", takes=dict[str, Any], status=202)
+    async def call_help(asked: Asked) -> Any:
+        """Call for help with a help link's token; `pressed_at` and `sent_at` by the caller's own clock."""
+        link = asked.shell.tokens.read_help(asked.path["token"])
+        at = pressed_at(help_press(await asked.request.body()), asked.now)
+        return Taken(await asked.services.push(link.gateway_id, reading(link, at)))
+
+
+def openapi(site: FastAPI, api: Api) -> dict[str, Any]:
+    """The description of every call, from the types they carry."""
+    kinds = [call[name] for call in api.calls for name in ("answers", "takes") if call[name] is not None]
+    schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    found = iter(schemas)
+    paths: dict[str, Any] = {}
+    for call in api.calls:
+        answers, takes = next(found), next(found) if call["takes"] is not None else None
+        paths.setdefault(call["path"], {})[call["method"].lower()] = _operation(call, answers, takes)
+    base: dict[str, Any] = get_openapi(title="Hucheng", version="1", routes=[], summary="Evidence in, explained protection out")
+    return {
+        **base,
+        "paths": paths,
+        "security": [{"bearer": []}],
+        "components": {
+            "schemas": {**components, "Problem": PROBLEM},
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _operation(call: Mapping[str, Any], answers: Any, takes: Any) -> dict[str, Any]:
+    names = [part[1:-1] for part in call["path"].split("/") if part.startswith("{")]
+    parameters = [{"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names]
+    parameters += [{"name": n, "in": "query", "required": False, "schema": {"type": "string"}} for n in call["query"]]
+    operation: dict[str, Any] = {
+        "operationId": call["name"],
+        "summary": call["summary"],
+        "tags": [call["group"]],
+        "parameters": parameters,
+        "responses": {
+            str(call["status"]): {"description": "done", "content": {"application/json": {"schema": answers}}},
+            "default": {
+                "description": "what happened, where, and how to mend it",
+                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            },
+        },
+    }
+    if takes is not None:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": takes}}}
+    if call["group"] == "Public":
+        operation["security"] = []
+    return operation
+
+
+def _hex(value: Any) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,132 @@
+"""The duty officer's entrance: the live queue, one case with everything needed to act, and what is still owed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response, StreamingResponse
+
+from hucheng.cases.views import OUTCOMES, CaseRow, CaseView
+from hucheng.errors import HuchengError, NotFound, Refused, Unavailable
+from hucheng.gate import Read
+from hucheng.portals.deeds import LONGEST_WAY_MIN, deed_of
+from hucheng.portals.diagram import drawing
+from hucheng.portals.now import stage_of
+from hucheng.portals.session import safe_back
+from hucheng.portals.shell import Entrance, Shell, Visit
+from hucheng.portals.watch import Watch
+
+PAGE = 50
+ORDERS = ("due", "opened")
+
+
+def entrance(shell: Shell) -> Entrance:
+    """The officer's pages."""
+    door = Entrance(shell, "officer")
+    watch = Watch(shell.services.desk)
+
+    @door.page("/desk")
+    async def queue(visit: Visit) -> Response:
+        query = visit.request.query_params
+        kind, order = query.get("kind") or None, query.get("order") or "due"
+        order = order if order in ORDERS else "due"
+        offset = visit.whole("offset", 0, 0, 1_000_000)
+        everything = query.get("show") == "all"
+        page = await visit.services.desk.queue(
+            visit.who, kind=kind, open_only=not everything, limit=PAGE, offset=offset, order=order
+        )
+        counts = await visit.services.desk.counts()
+        kinds = {**{kind: panel.titles for kind, (_, panel) in shell.panels.items()}}
+        for known in counts.by_kind:
+            kinds.setdefault(known, {"zh": known, "en": known})
+        return visit.page(
+            "desk/queue.html",
+            page=page,
+            counts=counts,
+            names=await names_of(visit, page.cases),
+            kind=kind,
+            kinds=kinds,
+            order=order,
+            everything=everything,
+            offset=offset,
+            size=PAGE,
+            owed=await visit.services.desk.owed(visit.who),
+        )
+
+    @door.page("/desk/live", fragment=True)
+    async def live(visit: Visit) -> Response:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(watch.events(), media_type="text/event-stream", headers=headers)
+
+    @door.page("/desk/owed")
+    async def owed(visit: Visit) -> Response:
+        return visit.page("desk/owed.html", owed=await visit.services.desk.owed(visit.who))
+
+    @door.page("/desk/find")
+    async def find(visit: Visit) -> Response:
+        wanted = visit.request.query_params.get("q", "").strip()[:80]
+        return visit.page("desk/find.html", wanted=wanted, cases=await found(visit, wanted) if wanted else [])
+
+    @door.page("/desk/cases/{case_id}")
+    async def case(visit: Visit) -> Response:
+        view = await visit.services.desk.case(visit.who, visit.path["case_id"])
+        return visit.page("desk/case.html", **await whole(visit, view), problem=None)
+
+    @door.deed("/desk/cases/{case_id}/act")
+    async def act(visit: Visit) -> Response:
+        case_id = visit.path["case_id"]
+        await visit.services.desk.act(visit.who, case_id, **deed_of(visit))
+        return visit.go(safe_back(str(visit.form.get("back", "")), f"/desk/cases/{case_id}"))
+
+    return door
+
+
+async def found(visit: Visit, wanted: str) -> list[CaseRow]:
+    """Cases by their own number or a resident's; what is typed is compared as it stands, never run."""
+    try:
+        return [(await visit.services.desk.case(visit.who, wanted)).row]
+    except (NotFound, Refused):
+        pass
+    try:
+        return await visit.services.desk.of_person(visit.who, wanted)
+    except (NotFound, Refused):
+        return []
+
+
+async def names_of(visit: Visit, cases: list[CaseRow]) -> dict[str, str]:
+    """Names of the people in these lines, as far as working the queue may show them."""
+    people = sorted({row.resident_id for row in cases if row.resident_id})
+    if not people:
+        return {}
+    try:
+        rows = (await visit.look("cases.work", Read("city.residents", "rows", where={"resident_id": people})))[0]
+    except Unavailable:
+        raise
+    except HuchengError:
+        return {}
+    return {row["resident_id"]: row.get("name") or row["resident_id"] for row in rows}
+
+
+async def whole(visit: Visit, view: CaseView) -> dict[str, Any]:
+    """Everything the case page shows; what the gate refuses is shown as refused, with what would open it."""
+    shell, row = visit.shell, view.row
+    panel: dict[str, Any] | None = None
+    if row.kind in shell.panels:
+        app, declared = shell.panels[row.kind]
+        panel = {"title": declared.titles, "template": f"{app.name}/{declared.template}", "values": {}, "refused": None}
+        try:
+            panel["values"] = await declared.load(visit.services, visit.who, view)
+        except Unavailable:
+            raise
+        except HuchengError as error:
+            panel["refused"] = error
+    return {
+        "view": view,
+        "row": row,
+        "stage": stage_of(view),
+        "drawing": drawing(view.diagram, visit.words),
+        "panel": panel,
+        "names": await names_of(visit, [row]),
+        "outcomes": OUTCOMES,
+        "longest_way": LONGEST_WAY_MIN,
+    }

@@ -1,0 +1,84 @@
+"""The family's entrance: a carer with a mandate sees and does what the mandate allows, and no more."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.responses import Response
+
+from hucheng.gate import Read
+from hucheng.portals.deeds import deed_of
+from hucheng.portals.now import now_of, quiet, stage_of
+from hucheng.portals.resident import happening, measured
+from hucheng.portals.shell import Entrance, Shell, Visit
+
+PURPOSE = "care.family"
+LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def entrance(shell: Shell) -> Entrance:
+    """The carer's pages. Whom she may see is the gate's word: a mandate that ended closes the page by itself."""
+    door = Entrance(shell, "carer")
+
+    @door.page("/family")
+    async def home(visit: Visit) -> Response:
+        people = []
+        for mandate in await mandates(visit):
+            person = str(mandate["resident_id"])
+            rows = await visit.services.desk.of_person(visit.who, person)
+            people.append({"mandate": mandate, "who": await named(visit, person), "now": await happening(visit, rows)})
+        return visit.page("family/home.html", people=people)
+
+    @door.page("/family/{resident_id}")
+    async def person(visit: Visit) -> Response:
+        resident = visit.path["resident_id"]
+        who = await named(visit, resident)
+        rows = await visit.services.desk.of_person(visit.who, resident)
+        mandate = next((one for one in await mandates(visit) if one["resident_id"] == resident), None)
+        now = await happening(visit, rows) if rows else quiet(visit.words)
+        return visit.page("family/person.html", who=who, cases=rows, now=now, mandate=mandate)
+
+    @door.page("/family/{resident_id}/readings")
+    async def readings(visit: Visit) -> Response:
+        resident = visit.path["resident_id"]
+        values = await measured(visit, PURPOSE, resident)
+        return visit.page("family/readings.html", who=await named(visit, resident), **values)
+
+    @door.page("/family/{resident_id}/cases/{case_id}")
+    async def case(visit: Visit) -> Response:
+        return await show(visit)
+
+    @door.deed("/family/{resident_id}/cases/{case_id}/act")
+    async def act(visit: Visit) -> Response:
+        resident, case_id = visit.path["resident_id"], visit.path["case_id"]
+        await visit.services.desk.act(visit.who, case_id, **deed_of(visit))
+        return visit.go(f"/family/{resident}/cases/{case_id}")
+
+    return door
+
+
+async def show(visit: Visit) -> Response:
+    """One case, as the family sees it."""
+    resident = visit.path["resident_id"]
+    view = await visit.services.desk.case(visit.who, visit.path["case_id"])
+    return visit.page(
+        "family/case.html",
+        who=await named(visit, resident),
+        view=view,
+        now=now_of(view, visit.words),
+        stage=stage_of(view),
+    )
+
+
+async def mandates(visit: Visit) -> list[dict[str, Any]]:
+    """The mandates in force of whoever is signed in."""
+    rows = (await visit.look(PURPOSE, Read("city.mandates", "rows", where={"carer": visit.who.id})))[0]
+    return sorted(rows, key=lambda row: str(row["resident_id"]))
+
+
+async def named(visit: Visit, resident: str) -> dict[str, Any]:
+    """Name and community of a person in the carer's care; Refused by the gate for anybody else."""
+    read = Read("city.residents", "row", where={"resident_id": resident})
+    rows = (await visit.look(PURPOSE, read, person=resident))[0]
+    return rows[0] if rows else {"resident_id": resident, "name": resident, "community": ""}

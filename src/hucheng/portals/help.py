@@ -1,0 +1,139 @@
+"""Help without signing in: one large button behind a link or on a paired device. The link is the key; it opens only this.
+
+A press goes the way of every reading (through the broker, acknowledged when durable), so it is never lost and never
+doubled. The browser keeps it until then; without scripts the plain form waits for the acknowledgement itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import datetime, timedelta
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from hucheng.errors import BadRequest, NotFound, Refused, Unavailable
+from hucheng.gate import Read
+from hucheng.portals.now import Now, most_urgent, now_of
+from hucheng.portals.shell import Door, Entrance, Shell, Visit
+from hucheng.portals.tokens import HelpLink
+
+DATASET, METRIC = "home.help", "help"
+CLOCK_OFF = timedelta(minutes=2)
+"""A browser's clock that is further off than this is corrected: an alarm must not fail because a phone's clock is wrong."""
+OLDEST = timedelta(hours=23)
+"""A press older than this counts as of now: somebody still waits behind it."""
+
+
+class Press(msgspec.Struct):
+    """What the page's script sends: when the button was pressed and when this was sent, by the browser's clock."""
+
+    press_id: str
+    pressed_at: datetime
+    sent_at: datetime | None = None
+
+
+def entrance(shell: Shell) -> Entrance:
+    """The help pages."""
+    door = Entrance(shell)
+
+    @door.page("/help/{token}")
+    async def show(visit: Visit) -> Response:
+        link = shell.tokens.read_help(visit.path["token"])
+        now = None
+        with contextlib.suppress(Unavailable):  # the button works while the steward is down: the broker keeps the press
+            await still_paired(visit, link)
+            now = await coming(visit, link)
+        return visit.page(
+            "help.html",
+            token=visit.path["token"],
+            now=now,
+            sent="sent" in visit.request.query_params,
+            demo=shell.settings.demo,
+        )
+
+    @door.page("/help/{token}/state", fragment=True)
+    async def state(visit: Visit) -> Response:
+        now = await coming(visit, shell.tokens.read_help(visit.path["token"]))
+        if now is None:
+            return JSONResponse({"state": "idle", "text": ""})
+        state = {"calling": "calling", "closed": "closed"}.get(now.stage, "coming")
+        return JSONResponse({"state": state, "text": now.text})
+
+    async def press(request: Request) -> Response:
+        # No form word here: whoever holds the link may press, and the link is in no cookie that another site could use.
+        visit = shell.visit(request)
+        token = request.path_params["token"]
+        link = shell.tokens.read_help(token)
+        scripted = "json" in request.headers.get("content-type", "")
+        at = visit.now
+        if scripted:
+            at = pressed_at(read_press(await request.body()), visit.now)
+        sequence = await visit.services.push(link.gateway_id, reading(link, at))
+        if scripted:
+            return JSONResponse({"state": "sent", "sequence": sequence}, 202)
+        return visit.go(f"/help/{token}?sent=1")
+
+    press.door = Door((), False)  # type: ignore[attr-defined]
+    door.router.add_api_route("/help/{token}", press, methods=["POST"], response_model=None)
+    return door
+
+
+def read_press(body: bytes) -> Press:
+    try:
+        return msgspec.json.decode(body, type=Press)
+    except msgspec.DecodeError as error:
+        raise BadRequest("the press cannot be read", where=str(error)) from error
+
+
+def pressed_at(press: Press, now: datetime) -> datetime:
+    """When the button was pressed, by our clock.
+
+    The wait until it could be sent is the browser's own difference; only where its clock is far off is it moved to ours,
+    and a press from the future or from long ago counts as of now.
+    """
+    at = press.pressed_at if press.pressed_at.tzinfo else press.pressed_at.replace(tzinfo=now.tzinfo)
+    sent = press.sent_at
+    if sent is not None and sent.tzinfo and abs(now - sent) > CLOCK_OFF:
+        at = (at + (now - sent)).replace(microsecond=0)
+    return at if now - OLDEST < at <= now else now
+
+
+def reading(link: HelpLink, at: datetime) -> bytes:
+    """The press as the device's reading."""
+    return msgspec.json.encode(
+        {
+            "dataset": DATASET,
+            "readings": [
+                {
+                    "device_id": link.device_id,
+                    "resident_id": link.resident_id,
+                    "metric": METRIC,
+                    "observed_at": at,
+                    "value": 1,
+                    "unit": "1",
+                }
+            ],
+        }
+    )
+
+
+async def coming(visit: Visit, link: HelpLink) -> Now | None:
+    """What is happening to the person of this link; None when nothing is open."""
+    rows = await visit.services.desk.of_person(link.principal, link.resident_id)
+    row = most_urgent(rows)
+    return now_of(await visit.services.desk.case(link.principal, row.id), visit.words) if row else None
+
+
+async def still_paired(visit: Visit, link: HelpLink) -> None:
+    """Raise NotFound where the device behind the link was taken out of service."""
+    read = Read("city.devices", "row", where={"device_id": link.device_id, "resident_id": link.resident_id})
+    try:
+        rows = (
+            await visit.services.gate.look(link.principal, "self.access", [read], case=None, person=link.resident_id)
+        )[0]
+    except Refused as error:
+        raise NotFound("this help link is not valid any more") from error
+    if not rows or rows[0].get("ended_at"):
+        raise NotFound("this help link is not valid any more", mend="ask the community centre to pair it again")

@@ -1,0 +1,74 @@
+"""What is happening to a person right now, in one plain sentence: said to the resident, the family and whoever pressed help."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from hucheng.cases.views import CaseRow, CaseView
+from hucheng.portals.words import Words
+
+Stage = Literal["quiet", "calling", "taken", "coming", "there", "closed"]
+
+LADDER: tuple[Stage, ...] = ("calling", "taken", "coming", "there", "closed")
+
+
+class Now(msgspec.Struct, frozen=True):
+    """``stage`` for the picture, ``head`` in large type, ``line`` below it; both read aloud."""
+
+    stage: Stage
+    head: str
+    line: str
+    case_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Both sentences."""
+        return " ".join(part for part in (self.head, self.line) if part)
+
+
+def stage_of(view: CaseView) -> Stage:
+    """Where a case stands for the person it is about."""
+    row = view.row
+    if row.state == "closed":
+        return "closed"
+    if row.state == "calling":
+        return "calling"
+    if row.state == "visiting":
+        return "coming" if view.eta_minutes else "there"
+    return "coming" if view.eta_minutes else "taken"
+
+
+def now_of(view: CaseView, words: Words) -> Now:
+    """The sentence for one case."""
+    row, stage = view.row, stage_of(view)
+    name = view.responder or row.assigned_name or words.say("A colleague")
+    what = words.tell(row.title)
+    if stage == "calling":
+        head = words.say("Help is being called")
+        line = words.say("%(tier)s has been told. Somebody will answer shortly.", tier=words.tell(row.tier_name))
+    elif stage == "taken":
+        head = words.say("%(name)s is looking after it", name=name)
+        line = words.say("About: %(what)s. You will be called.", what=what)
+    elif stage == "coming":
+        head = words.say("Someone is coming: %(name)s, %(minutes)s minutes", name=name, minutes=view.eta_minutes)
+        line = words.say("About: %(what)s. Please stay where you are if you can.", what=what)
+    elif stage == "there":
+        head = words.say("%(name)s is with you", name=name)
+        line = words.say("About: %(what)s.", what=what)
+    else:
+        head = words.say("It has been taken care of")
+        line = words.say("About: %(what)s.", what=what)
+    return Now(stage, head, line, row.id)
+
+
+def quiet(words: Words) -> Now:
+    """The sentence when nothing is open."""
+    return Now("quiet", words.say("All is well"), words.say("No alarm is open. Nobody needs to do anything."))
+
+
+def most_urgent(rows: list[CaseRow]) -> CaseRow | None:
+    """The open case a person should hear of first: urgent before not, then the newest."""
+    open_rows = [row for row in rows if row.state != "closed"]
+    return max(open_rows, key=lambda row: (row.urgent, row.opened_at), default=None)

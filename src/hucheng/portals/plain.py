@@ -1,0 +1,171 @@
+"""Plain words for what programs call by names: kinds of people, facts and their units, uses of data, states of decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import yaml
+from markupsafe import Markup
+
+from hucheng.portals.words import Words, mark
+
+KINDS: Mapping[str, str] = {
+    "resident": mark("Resident"),
+    "carer": mark("Family carer"),
+    "officer": mark("Duty officer"),
+    "auditor": mark("Auditor"),
+    "operator": mark("Operator"),
+    "service": mark("A service of the node"),
+}
+SCOPES: Mapping[str, str] = {
+    "care.readings": mark("See readings from devices at home"),
+    "care.alarms": mark("See alarms, and answer them"),
+    "rights.journal": mark("See who looked at the data"),
+    "decisions.appeal": mark("Appeal against decisions"),
+}
+DECISION_STATES: Mapping[str, str] = {
+    "in_force": mark("In force"),
+    "superseded": mark("Replaced by a later one"),
+    "expired": mark("Over"),
+}
+RESULTS: Mapping[str, str] = {
+    "given": mark("given"),
+    "refused": mark("refused"),
+    "done": mark("done"),
+    "opened": mark("opened"),
+    "closed": mark("closed"),
+    "failed": mark("failed"),
+}
+REQUEST_KINDS: Mapping[str, str] = {"purpose": mark("purpose"), "policies": mark("policies")}
+REQUEST_STATES: Mapping[str, str] = {
+    "requested": mark("waits"),
+    "accepted": mark("accepted"),
+    "refused": mark("refused"),
+}
+MENUS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "resident": (
+        ("/me", mark("Now")),
+        ("/me/decisions", mark("Decided about me")),
+        ("/me/readings", mark("My readings")),
+        ("/me/journal", mark("Who looked at my data")),
+    ),
+    "carer": (("/family", mark("My family")),),
+    "officer": (
+        ("/desk", mark("Queue")),
+        ("/desk/owed", mark("Still owed")),
+        ("/desk/find", mark("Find a case")),
+    ),
+    "auditor": (
+        ("/audit", mark("Overview")),
+        ("/audit/journal", mark("Journal")),
+        ("/audit/checkpoints", mark("Checkpoints")),
+        ("/audit/requests", mark("Requests of apps")),
+    ),
+}
+
+
+class Lexicon:
+    """Titles of facts, datasets and rule packs: from contracts and packs, read once."""
+
+    def __init__(self, catalogue: Any, apps: Any) -> None:
+        self._catalogue = catalogue
+        self._apps = apps
+
+    @cached_property
+    def packs(self) -> dict[str, dict[str, Any]]:
+        """The published rule packs as their authors wrote them, by name; ``text`` is the file itself."""
+        found: dict[str, dict[str, Any]] = {}
+        for app in self._apps:
+            for path in app.packs:
+                text = path.read_text(encoding="utf-8")
+                said = yaml.safe_load(text)
+                found[path.stem] = {**said, "file": path.stem, "app": app.titles, "text": text}
+        return found
+
+    @cached_property
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """Title and unit of every fact and metric, by name."""
+        found: dict[str, dict[str, Any]] = {}
+        for contract in self._catalogue:
+            for name, metric in contract.metrics.items():
+                found[name] = {"title": metric.title, "unit": metric.unit}
+        for pack in self.packs.values():
+            for version in pack.get("versions", [pack]):
+                for name, fact in (version.get("facts") or {}).items():
+                    found[name] = {"title": fact.get("title", name), "unit": fact.get("unit"), **_labels(fact)}
+        return found
+
+    def fact_title(self, name: str, words: Words) -> str:
+        """What a fact is called."""
+        title = words.tell(self.facts.get(name, {}).get("title")) or name.replace("_", " ")
+        return title[:1].upper() + title[1:]
+
+    def fact_value(self, name: str, value: Any, unit: str | None, words: Words) -> str:
+        """A fact's value with its unit, or the label of what it may be."""
+        known = self.facts.get(name, {})
+        if isinstance(value, str) and value in known.get("labels", {}):
+            return words.tell(known["labels"][value])
+        return words.number(value, unit or known.get("unit"))
+
+    def fact(self, reason: Any, words: Words) -> Markup:
+        """One reason: the fact and its value."""
+        read = reason if isinstance(reason, Mapping) else {n: getattr(reason, n, None) for n in ("fact", "value")}
+        name, value = str(read.get("fact") or read.get("name") or ""), read.get("value")
+        if value is None:
+            return Markup("{}").format(self.fact_title(name, words))
+        shown = self.fact_value(name, value, read.get("unit"), words)
+        return Markup("{} <b>{}</b>").format(self.fact_title(name, words), shown)
+
+    def data_titles(self, datasets: Any, words: Words) -> str:
+        """Datasets by their titles."""
+        titles = []
+        for name in datasets or ():
+            known = name in self._catalogue
+            titles.append(words.tell(self._catalogue.get(name).title) if known else EXTRA_TITLES.get(name, name))
+        return words.say(", ").join(words.say(title) for title in dict.fromkeys(titles))
+
+
+EXTRA_TITLES: Mapping[str, str] = {
+    "cases.cases": mark("Cases"),
+    "decisions.decisions": mark("Decisions"),
+    "journal": mark("Journal"),
+}
+VERBS: Mapping[str, str] = {
+    "read": mark("%(who)s looked at: %(what)s"),
+    "standing": mark("%(who)s watches the readings: %(what)s"),
+    "bulk": mark("%(who)s counted over many people: %(what)s"),
+    "refused": mark("%(who)s was refused: %(what)s"),
+    "cases.take": mark("%(who)s took your alarm"),
+    "cases.go": mark("%(who)s set out to you"),
+    "cases.visit": mark("%(who)s was with you"),
+    "cases.note": mark("%(who)s wrote a note in your case"),
+    "cases.hand_over": mark("%(who)s handed your case over"),
+    "cases.answer": mark("%(who)s answered you"),
+    "cases.close": mark("%(who)s closed your case"),
+    "cases.open": mark("%(who)s opened a case for you"),
+    "decisions.appeal": mark("%(who)s appealed against a decision"),
+    "deed": mark("%(who)s did: %(action)s"),
+}
+
+
+def looked(entry: Any, me: str | None, lexicon: Lexicon, words: Words) -> str:
+    """One line of the journal in a sentence."""
+    action = str(getattr(entry, "action", "read") or "read")
+    kind = str(getattr(entry, "kind", "look"))
+    name = getattr(entry, "principal_name", None) or getattr(entry, "principal", "")
+    if me and getattr(entry, "principal", None) == me:
+        who = words.say("You")
+    else:
+        role = words.say(KINDS.get(str(getattr(entry, "principal_kind", "")), ""))
+        who = f"{name} ({role})" if role and name else role or str(name)
+    verb = "refused" if getattr(entry, "result", "given") == "refused" or kind == "refused" else ""
+    verb = verb or (kind if kind in ("standing", "bulk") else action if action in VERBS else "deed")
+    what = lexicon.data_titles(getattr(entry, "datasets", ()), words) or "—"
+    return words.say(VERBS[verb], who=who, what=what, action=action)
+
+
+def _labels(fact: Mapping[str, Any]) -> dict[str, Any]:
+    labels = fact.get("labels")
+    return {"labels": labels} if isinstance(labels, Mapping) else {}

@@ -1,0 +1,141 @@
+"""The resident's entrance: what is happening, what was decided about me and why, who looked, my readings."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from starlette.responses import Response
+
+from hucheng.errors import BadRequest, NotFound
+from hucheng.gate import Read
+from hucheng.portals.charts import Figure, figures
+from hucheng.portals.now import Now, most_urgent, now_of, quiet, stage_of
+from hucheng.portals.shell import Entrance, Shell, Visit
+
+APPEAL_LIMIT = 2000
+"""Characters of an appeal."""
+DAYS = (1, 7, 30)
+HELP = "home.help"
+
+
+def entrance(shell: Shell) -> Entrance:
+    """The resident's pages."""
+    door = Entrance(shell, "resident")
+
+    @door.page("/me")
+    async def home(visit: Visit) -> Response:
+        me = person_of(visit)
+        rows = await visit.services.desk.of_person(visit.who, me)
+        decisions = await visit.services.decisions.of_person(visit.who, me)
+        journal = await visit.services.journal.of_person(visit.who, me, 5)
+        return visit.page(
+            "me/home.html",
+            now=await happening(visit, rows),
+            cases=rows[:5],
+            decisions=decisions[:3],
+            journal=journal,
+            has_help=bool(await help_device(visit, me)),
+        )
+
+    @door.page("/me/decisions")
+    async def decisions(visit: Visit) -> Response:
+        return visit.page(
+            "me/decisions.html", decisions=await visit.services.decisions.of_person(visit.who, person_of(visit))
+        )
+
+    @door.page("/me/decisions/{decision_id}")
+    async def decision(visit: Visit) -> Response:
+        found = await visit.services.decisions.get(visit.who, visit.path["decision_id"])
+        return visit.page("me/decision.html", decision=found, problem=None, text="")
+
+    @door.deed("/me/decisions/{decision_id}/appeal")
+    async def appeal(visit: Visit) -> Response:
+        decision_id = visit.path["decision_id"]
+        text = str(visit.form.get("text", "")).strip()
+        if not text or len(text) > APPEAL_LIMIT:
+            found = await visit.services.decisions.get(visit.who, decision_id)
+            problem = (
+                visit.words.say("Write in your own words why you disagree")
+                if not text
+                else visit.words.say("Keep it under %(limit)s characters", limit=APPEAL_LIMIT)
+            )
+            return visit.page("me/decision.html", 422, decision=found, problem=problem, text=text)
+        await visit.services.decisions.appeal(visit.who, decision_id, text)
+        return visit.go(f"/me/decisions/{decision_id}#appeal")
+
+    @door.page("/me/journal")
+    async def journal(visit: Visit) -> Response:
+        entries = await visit.services.journal.of_person(visit.who, person_of(visit), 200)
+        purposes = {purpose.id: purpose for purpose in await visit.services.gate.purposes()}
+        return visit.page("me/journal.html", entries=entries, purposes=purposes)
+
+    @door.page("/me/readings")
+    async def readings(visit: Visit) -> Response:
+        return visit.page("me/readings.html", **await measured(visit, "self.access", person_of(visit)))
+
+    @door.page("/me/cases/{case_id}")
+    async def case(visit: Visit) -> Response:
+        view = await visit.services.desk.case(visit.who, visit.path["case_id"])
+        return visit.page("me/case.html", view=view, now=now_of(view, visit.words), stage=stage_of(view))
+
+    @door.page("/me/help", fragment=True)
+    async def call_help(visit: Visit) -> Response:
+        me = person_of(visit)
+        device = await help_device(visit, me)
+        if device is None:
+            raise NotFound(
+                "no help button is paired with you", mend="ask the community centre to pair one, or call 120"
+            )
+        link = shell.tokens.help_link(me, str(device["device_id"]), str(device["gateway_id"]))
+        return visit.go(f"/help/{link}")
+
+    return door
+
+
+def person_of(visit: Visit) -> str:
+    """The resident who is signed in."""
+    if not visit.who.resident_id:
+        raise NotFound("you are signed in as nobody who lives here")
+    return visit.who.resident_id
+
+
+async def happening(visit: Visit, rows: list[Any]) -> Now:
+    """What to say first."""
+    row = most_urgent(rows)
+    if row is None:
+        return quiet(visit.words)
+    return now_of(await visit.services.desk.case(visit.who, row.id), visit.words)
+
+
+async def help_device(visit: Visit, person: str) -> dict[str, Any] | None:
+    """The person's live help button, if one is paired."""
+    if HELP not in visit.services.catalogue:
+        return None
+    read = Read("city.devices", "rows", where={"resident_id": person, "dataset": HELP})
+    rows = (await visit.look("self.access", read, person=person))[0]
+    return next((row for row in rows if not row.get("ended_at")), None)
+
+
+async def measured(visit: Visit, purpose: str, person: str) -> dict[str, Any]:
+    """Values for a page of readings: the chosen dataset and days, and the charts. Asks for one dataset at a time."""
+    offered = [c for c in visit.services.catalogue.observations() if purpose in c.uses and c.id != HELP]
+    if not offered:
+        return {"offered": [], "chosen": None, "days": DAYS[1], "all_days": DAYS, "figures": []}
+    wanted = visit.request.query_params.get("dataset") or _first(offered)
+    chosen = next((c for c in offered if c.id == wanted), None)
+    if chosen is None:
+        raise BadRequest("there are no readings of this name", where=f"?dataset={wanted[:40]}")
+    days = visit.whole("days", DAYS[1], 1, 31)
+    read = Read(
+        chosen.id, "recent", where={"resident_id": person}, since=visit.now - timedelta(days=days), limit=5000
+    )
+    rows = (await visit.look(purpose, read, person=person))[0]
+    drawn: list[Figure] = figures(rows, chosen, visit.words)
+    return {"offered": offered, "chosen": chosen, "days": days, "all_days": DAYS, "figures": drawn}
+
+
+def _first(offered: list[Any]) -> str:
+    """Blood pressure first where there is one: it is what most people look for."""
+    ids = [contract.id for contract in offered]
+    return "home.blood_pressure" if "home.blood_pressure" in ids else ids[0]

@@ -1,0 +1,103 @@
+"""What opens a door without a password: bearer tokens of people, tokens of gateways, and help links of paired devices.
+
+Each is signed with a key of its own, derived from the node's secret, and is good for one thing only.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from itsdangerous import BadSignature, URLSafeSerializer
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+from hucheng.errors import NotFound, Refused
+from hucheng.gate import Principal
+from hucheng.portals.session import derive
+
+PERSON_LIFE = timedelta(hours=1)
+DEVICE_LIFE = timedelta(days=365)
+
+
+class HelpLink(msgspec.Struct, frozen=True):
+    """Whom a help link calls help for, and the paired device it stands for."""
+
+    resident_id: str
+    device_id: str
+    gateway_id: str
+
+    @property
+    def principal(self) -> Principal:
+        """The holder of the link: sees whether help is coming to this person, and nothing else."""
+        return Principal(
+            id=f"help:{self.device_id}",
+            kind="resident",
+            name="",
+            org=(),
+            roles=("help",),
+            resident_id=self.resident_id,
+        )
+
+
+class Tokens:
+    """Issues and reads tokens. ``secret``: the node's key for the site."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = OctKey.import_key(derive(secret, "tokens"))
+        self._help = URLSafeSerializer(derive(secret, "help").hex(), salt="hucheng.help")
+
+    def person(self, principal: Principal, now: datetime, *, demo: bool) -> str:
+        """A bearer token with which a program asks as this person, for an hour."""
+        claims = {"aud": "api", "demo": demo, "principal": msgspec.to_builtins(principal)}
+        return self._sign(claims, now, PERSON_LIFE)
+
+    def read_person(self, token: str, now: datetime, *, demo_allowed: bool) -> Principal:
+        """The person behind a bearer token. Raises Refused for a forged, expired or foreign token."""
+        claims = self._read(token, "api", now)
+        if claims.get("demo") and not demo_allowed:
+            raise Refused("demo identities are not known here", policy="sign-in", needed="an OpenID Connect sign-in")
+        return msgspec.convert(claims["principal"], Principal)
+
+    def gateway(self, gateway_id: str, now: datetime) -> str:
+        """A token with which a gateway pushes readings, for a year."""
+        return self._sign({"aud": "readings", "sub": gateway_id}, now, DEVICE_LIFE)
+
+    def read_gateway(self, token: str, now: datetime) -> str:
+        """The gateway behind a token. Raises Refused."""
+        return str(self._read(token, "readings", now)["sub"])
+
+    def help_link(self, resident_id: str, device_id: str, gateway_id: str) -> str:
+        """The last part of a help link's address. It does not run out; it ends with the device's registration."""
+        return str(self._help.dumps([resident_id, device_id, gateway_id]))
+
+    def read_help(self, token: str) -> HelpLink:
+        """Whom this link calls help for. Raises NotFound for anything we did not sign."""
+        try:
+            resident, device, gateway = self._help.loads(token)
+        except (BadSignature, ValueError, TypeError) as error:
+            raise NotFound("this help link is not valid", mend="ask the community centre to pair it again") from error
+        return HelpLink(str(resident), str(device), str(gateway))
+
+    def _sign(self, claims: dict[str, Any], now: datetime, life: timedelta) -> str:
+        times = {"iat": int(now.timestamp()), "exp": int((now + life).timestamp())}
+        return jwt.encode({"alg": "HS256"}, {**claims, **times}, self._key)
+
+    def _read(self, token: str, audience: str, now: datetime) -> dict[str, Any]:
+        rules = jwt.JWTClaimsRegistry(
+            now=int(now.timestamp()),
+            aud={"essential": True, "value": audience},
+            exp={"essential": True},
+        )
+        try:
+            read = jwt.decode(token, self._key, algorithms=["HS256"])
+            rules.validate(read.claims)
+        except (JoseError, ValueError) as error:
+            raise Refused(
+                "the token is not valid here, or has run out",
+                policy="token",
+                needed="a new token",
+            ) from error
+        return dict(read.claims)

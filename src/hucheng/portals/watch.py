@@ -1,0 +1,66 @@
+"""One ear for the whole process at the steward's door; every open screen hears from it by server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from hucheng.errors import HuchengError
+from hucheng.portals.services import Desk
+
+WAIT_S = 10.0
+"""How long one question may stay open at the steward."""
+AGAIN_S = 1.0
+"""Pause after the steward did not answer."""
+
+
+class Watch:
+    """Waits for changes of the queue once, however many screens are open."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._version = -1
+        self._blind = False
+        self._calling = self._urgent = self._turn = 0
+        self._turned = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+        self._listeners = 0
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """Server-sent events for one screen: ``changed`` (the version, how many wait, how many of them are urgent), ``blind``."""
+        self._listeners += 1
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+        seen = self._turn
+        try:
+            if self._version >= 0 and not self._blind:
+                yield self._event()
+            while True:
+                async with self._turned:
+                    await self._turned.wait_for(lambda seen=seen: self._turn != seen)  # type: ignore[misc]
+                    seen = self._turn
+                yield self._event()
+        finally:
+            self._listeners -= 1
+
+    def _event(self) -> bytes:
+        if self._blind:
+            return b"event: blind\ndata: {}\n\n"
+        data = {"version": self._version, "calling": self._calling, "urgent": self._urgent}
+        return f"event: changed\ndata: {json.dumps(data)}\n\n".encode()
+
+    async def _run(self) -> None:
+        """Ask until nobody listens any more."""
+        while self._listeners:
+            try:
+                self._version = await self._desk.changes(self._version, WAIT_S)
+                counts = await self._desk.counts()
+                self._calling, self._urgent = counts.calling, counts.urgent_calling
+                self._blind = False
+            except HuchengError:
+                self._blind = True
+            async with self._turned:
+                self._turn += 1
+                self._turned.notify_all()
+            await asyncio.sleep(AGAIN_S if self._blind else 0.2)
