@@ -1,0 +1,99 @@
+"""Cases as a dataset: what the gate asks for rows of `cases.cases`, and whether a case is open and whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, func, select
+
+from hucheng.cases.clock import instant
+from hucheng.cases.tables import case_called, case_file
+from hucheng.cases.words import ERASED
+from hucheng.decisions.bodies import Bodies
+from hucheng.errors import BadRequest
+
+DATASET = "cases.cases"
+SEALED = ("title", "text", "reasons")
+ORDERS: Mapping[str, ColumnElement[Any]] = {
+    "id": case_file.c.id,
+    "opened_at": case_file.c.opened_at,
+    "due_at": case_file.c.due_us,
+    "urgent": case_file.c.urgent,
+    "closed_at": case_file.c.closed_at,
+    "kind": case_file.c.kind,
+}
+SEARCHED = frozenset(
+    {"id", "kind", "rule", "resident_id", "state", "is_open", "tier", "assigned_to", "urgent", "simulated", "community"}
+)
+
+
+def rows(
+    conn: Connection,
+    bodies: Bodies,
+    where: Mapping[str, Any],
+    *,
+    also: Sequence[ColumnElement[bool]] = (),
+    order: str | None = None,
+    descending: bool = False,
+    limit: int | None = None,
+    offset: int = 0,
+    since: Any = None,
+    until: Any = None,
+) -> list[dict[str, Any]]:
+    """Rows of the dataset as its contract names them. Raises BadRequest for a field that cannot be searched."""
+    query = select(case_file).where(*conditions(where), *also)
+    if since is not None:
+        query = query.where(case_file.c.opened_at >= since)
+    if until is not None:
+        query = query.where(case_file.c.opened_at < until)
+    query = _ordered(query, order, descending)
+    if limit is not None:
+        query = query.limit(limit)
+    return [shaped(row, bodies) for row in conn.execute(query.offset(offset))]
+
+
+def conditions(where: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """SQL conditions, each value bound as a parameter; a list means one of."""
+    found: list[ColumnElement[bool]] = []
+    for name, value in where.items():
+        if name not in SEARCHED:
+            raise BadRequest(f"cases cannot be searched by {name!r}", where=DATASET, mend=", ".join(sorted(SEARCHED)))
+        column = case_file.c[name]
+        found.append(column.in_(list(value)) if isinstance(value, (list, tuple, set, frozenset)) else column == value)
+    return found
+
+
+def shaped(row: Any, bodies: Bodies) -> dict[str, Any]:
+    """One row with its sealed fields opened."""
+    body = bodies.open(row.resident_id, f"case/{row.id}", row.body) or {"title": ERASED, "text": ERASED, "reasons": []}
+    found = {
+        name: value for name, value in row._mapping.items() if name not in ("body", "open_key", "org", "due_us", "step")
+    }
+    due = instant(row.due_us) if row.due_us is not None and row.is_open else None
+    return found | {"due_at": due, **{name: body[name] for name in SEALED}}
+
+
+def count(conn: Connection, where: Mapping[str, Any], also: Sequence[ColumnElement[bool]] = ()) -> int:
+    """How many rows there are."""
+    return int(conn.execute(select(func.count()).select_from(case_file).where(*conditions(where), *also)).scalar_one())
+
+
+def called_for(conn: Connection, case_id: str) -> list[str]:
+    """Ids of everybody who was called for a case."""
+    return list(conn.execute(select(case_called.c.who).where(case_called.c.case_id == case_id)).scalars())
+
+
+def within(area: Callable[[], Sequence[str]]) -> ColumnElement[bool]:
+    """The condition that a case belongs to one of some communities."""
+    return case_file.c.community.in_(list(area()))
+
+
+def _ordered(query: Select[Any], order: str | None, descending: bool) -> Select[Any]:
+    name = order or "due_at"
+    if name not in ORDERS:
+        raise BadRequest(f"cases have no order {order!r}", where=DATASET, mend="one of " + ", ".join(sorted(ORDERS)))
+    if name == "urgent":
+        return query.order_by(case_file.c.urgent.desc(), case_file.c.opened_at, case_file.c.id)
+    column = ORDERS[name]
+    return query.order_by((column.desc() if descending else column.asc()).nulls_last(), case_file.c.id)
