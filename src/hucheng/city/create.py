@@ -7,7 +7,7 @@ transaction; begun again after a cut, it gives the same city.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -16,20 +16,16 @@ from typing import Any
 import msgspec
 
 import hucheng
-from hucheng.apps import App, load_apps
+from hucheng.apps import App
 from hucheng.base import broker
-from hucheng.base.catalogue import Catalogue
-from hucheng.base.contracts import Contract, load_folder, shipped
-from hucheng.base.identity import Vault
-from hucheng.base.keys import Keys, master_key
-from hucheng.base.ledger import Ledger
-from hucheng.base.registers import Registers
 from hucheng.cases.calendar import calendar
 from hucheng.cases.rosters import Rosters
 from hucheng.city.feeds import write_devices
 from hucheng.city.linjiang import City, linjiang
 from hucheng.city.staff import BUREAU, ROLES
-from hucheng.gate import Org, Principals, Purposes
+from hucheng.gate import Org
+from hucheng.node.people import personas_file
+from hucheng.node.rooms import Rooms, open_rooms
 from hucheng.portals.services import Persona
 from hucheng.settings import Settings
 
@@ -41,51 +37,42 @@ ASSESSMENT = (
 )
 
 
-def create(settings: Settings, now: datetime | None = None) -> City:
-    """Make the city in the home of these settings. 20,000 residents take a few seconds."""
+def create(settings: Settings, now: datetime | None = None, *, rooms: Rooms | None = None) -> City:
+    """Make the city in the home of these settings, in ``rooms`` where they are open already.
+
+    20,000 residents take a few seconds.
+    """
     now = now or datetime.now(UTC)
     city = linjiang(settings.residents, settings.seed, now)
-    apps = [app for app in load_apps() if is_ours(app)]
-    ledger = Ledger(settings.ledger)
+    opened = rooms or open_rooms(settings)
     try:
-        enter(city, settings, ledger, apps, now)
+        enter(city, opened)
     finally:
-        ledger.close()
+        if rooms is None:
+            opened.close()
     broker.grant(settings, city.gateways)
     write_devices(settings.home, city.care.devices)
     _write_personas(settings.home, city)
     return city
 
 
-def enter(city: City, settings: Settings, ledger: Ledger, apps: Sequence[App], now: datetime) -> None:
+def enter(city: City, rooms: Rooms) -> None:
     """Write everything that the ledger holds of the city, in one transaction."""
-
-    def clock() -> datetime:
-        return now
-
-    catalogue = Catalogue(contracts(load_apps()))
-    keys = Keys(ledger, master_key(settings.home / "keys" / "master.key"), clock=clock)
-    registers = Registers(ledger, keys, catalogue, clock=clock)
-    vault = Vault(ledger, keys, clock=clock)
-    principals = Principals(ledger, clock=clock)
-    purposes = Purposes(ledger, catalogue, clock=clock)
-    rosters = Rosters(keys, calendar(settings.timezone))
-    with ledger.begin() as conn:
+    rosters = Rosters(rooms.keys, calendar(rooms.settings.timezone))
+    with rooms.ledger.begin() as conn:
         people = city.people
         for part in _parts(zip(people.number, people.resident_id, strict=True)):
-            vault.enter_all(dict(part), conn=conn)
+            rooms.vault.enter_all(dict(part), conn=conn)
         for dataset, rows in registers_of(city):
             for part in _parts(rows):
-                registers.put(dataset, part, conn=conn)
-        principals.put_orgs((Org(o.id, o.parent, o.level, o.title) for o in city.places.orgs), conn=conn)
-        principals.put(city.staff.principals, conn=conn)
+                rooms.registers.put(dataset, part, conn=conn)
+        rooms.principals.put_orgs((Org(o.id, o.parent, o.level, o.title) for o in city.places.orgs), conn=conn)
+        rooms.principals.put(city.staff.principals, conn=conn)
         rosters.put(conn, city.staff.roster)
-        for app in apps:
-            purposes.declare(app.name, app.purposes, app.policies)
-        names = {app.name for app in apps}
-        for asked in purposes.enrol(conn=conn):
-            if asked.app in names:
-                purposes.accept(asked.kind, asked.id, by=BUREAU, assessment=ASSESSMENT, conn=conn)
+        ours = {app.name for app in rooms.apps if is_ours(app)}
+        for asked in rooms.purposes.enrol(conn=conn):
+            if asked.app in ours:
+                rooms.purposes.accept(asked.kind, asked.id, by=BUREAU, assessment=ASSESSMENT, conn=conn)
 
 
 def registers_of(city: City) -> Iterable[tuple[str, Iterable[dict[str, Any]]]]:
@@ -97,15 +84,6 @@ def registers_of(city: City) -> Iterable[tuple[str, Iterable[dict[str, Any]]]]:
     yield "city.mandates", city.care.mandates
 
 
-def contracts(apps: Iterable[App]) -> list[Contract]:
-    """Contracts of the base, of cases and decisions, and of the apps."""
-    root = Path(hucheng.__file__).parent
-    found = [*shipped(), *load_folder(root / "cases" / "contracts"), *load_folder(root / "decisions" / "contracts")]
-    for app in apps:
-        found += load_folder(app.folder / "contracts")
-    return found
-
-
 def is_ours(app: App) -> bool:
     """Whether an app ships with the platform; what comes from outside is accepted by nobody in advance."""
     return Path(hucheng.__file__).parent in app.folder.parents
@@ -113,7 +91,7 @@ def is_ours(app: App) -> bool:
 
 def personas(settings: Settings) -> list[Persona]:
     """As whom one may sign in to a demo city; empty where there is none."""
-    path = settings.home / "personas.json"
+    path = personas_file(settings.home)
     if not settings.demo or not path.exists():
         return []
     return msgspec.json.decode(path.read_bytes(), type=list[Persona])
@@ -129,4 +107,4 @@ def _write_personas(home: Path, city: City) -> None:
     known = {who.id: who for who in city.staff.principals}
     found = [Persona(known[role.principal], role.title, role.hint) for role in ROLES]
     text = json.dumps(msgspec.to_builtins(found), ensure_ascii=False, indent=1)
-    (home / "personas.json").write_text(text, encoding="utf-8")
+    personas_file(home).write_text(text, encoding="utf-8")

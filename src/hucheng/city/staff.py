@@ -13,6 +13,7 @@ from hucheng.city.names import full_names, surnames
 from hucheng.city.people import Known, People
 from hucheng.city.places import Org, Places
 from hucheng.gate import Principal
+from hucheng.node.people import LOCAL
 
 CHEN = Known("陈桂兰", True, date(1947, 4, 12))
 WANG = Known("王丽娟", True, date(1974, 9, 3))
@@ -54,7 +55,8 @@ ROLES = (
         {"zh": "使用日志、目的清单、校验", "en": "The journal of uses, purposes, verification"},
     ),
 )
-OPERATOR = "operator"
+OPERATOR = LOCAL
+"""The node's own operator: who acts at the keyboard."""
 BUREAU = "bureau"
 
 
@@ -83,7 +85,7 @@ def staff(rng: Any, where: Places, everybody: People, care: Care) -> Staff:
 def _offices(found: Staff, where: Places) -> None:
     paths = {org.id: org.path for org in where.orgs}
     found.principals[:] = [
-        Principal(OPERATOR, "operator", "吴工（运维）", paths["data"], ("operator",)),
+        Principal(OPERATOR, "operator", "吴工（运维）", paths["data"], ("operator", "bureau")),
         Principal(BUREAU, "officer", "郑处长（数据局）", paths["data"], ("bureau", "analyst")),
         Principal("zhou-jing", "auditor", "周静", paths["audit"], ()),
     ]
