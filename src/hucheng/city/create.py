@@ -46,7 +46,7 @@ def create(settings: Settings, now: datetime | None = None, *, rooms: Rooms | No
     city = linjiang(settings.residents, settings.seed, now)
     opened = rooms or open_rooms(settings)
     try:
-        enter(city, opened)
+        enter(city, opened, now)
     finally:
         if rooms is None:
             opened.close()
@@ -56,8 +56,8 @@ def create(settings: Settings, now: datetime | None = None, *, rooms: Rooms | No
     return city
 
 
-def enter(city: City, rooms: Rooms) -> None:
-    """Write everything that the ledger holds of the city, in one transaction."""
+def enter(city: City, rooms: Rooms, now: datetime) -> None:
+    """Write everything that the ledger holds of the city, as holding from ``now``, in one transaction."""
     rosters = Rosters(rooms.keys, calendar(rooms.settings.timezone))
     with rooms.ledger.begin() as conn:
         people = city.people
@@ -65,7 +65,7 @@ def enter(city: City, rooms: Rooms) -> None:
             rooms.vault.enter_all(dict(part), conn=conn)
         for dataset, rows in registers_of(city):
             for part in _parts(rows):
-                rooms.registers.put(dataset, part, conn=conn)
+                rooms.registers.put(dataset, part, valid_from=now, conn=conn)
         rooms.principals.put_orgs((Org(o.id, o.parent, o.level, o.title) for o in city.places.orgs), conn=conn)
         rooms.principals.put(city.staff.principals, conn=conn)
         rosters.put(conn, city.staff.roster)
