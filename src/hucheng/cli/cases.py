@@ -28,7 +28,7 @@ def cases(kind: str | None, open_only: bool, as_json: bool, home: Path | None, p
         principal = node.principal()
         desk = node.ask(Desk, "desk")
         while True:
-            page = desk.queue(principal, kind=kind, open_only=open_only, limit=PAGE, offset=len(rows), order="opened")
+            page = desk.queue(principal, kind=kind, open_only=open_only, limit=PAGE, offset=len(rows), order="oldest")
             rows += page.cases
             if not page.cases or len(rows) >= page.total:
                 break

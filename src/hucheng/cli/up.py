@@ -49,12 +49,15 @@ def up(
         logs.configure("up")
         if creation.is_new(settings):
             click.echo(f"首次启动 / first start: {settings.home}")
-            creation.create(settings)
-            if settings.demo:
-                from hucheng.city.create import create as create_city
+            rooms = creation.create(settings)
+            try:
+                if settings.demo:
+                    from hucheng.city.create import create as create_city
 
-                click.echo(f"  创建临江市 / making the city Linjiang: {settings.residents:,} …")
-                create_city(settings)
+                    click.echo(f"  创建临江市 / making the city Linjiang: {settings.residents:,} …")
+                    create_city(settings, rooms=rooms)
+            finally:
+                rooms.close()
             creation.seal(settings)
         else:
             creation.upgrade(settings)

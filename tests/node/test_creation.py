@@ -1,0 +1,93 @@
+"""The first start of a home: made whole or made again, and what is fixed from then on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hucheng.errors import SettingsError
+from hucheng.node import creation
+from hucheng.node.health import put_together
+from hucheng.node.people import LOCAL, People
+from hucheng.node.rooms import open_rooms
+from hucheng.node.secret import site_secret
+from hucheng.settings import Settings
+
+REAL = {"demo": False, "oidc_issuer": "https://id.example", "oidc_client_id": "hucheng"}
+
+
+def real(home: Path) -> Settings:
+    return Settings.load(home, **REAL)
+
+
+def test_a_real_start_needs_an_identity_provider(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="HUCHENG_OIDC_ISSUER"):
+        creation.kept(Settings.load(tmp_path, demo=False), {})
+
+
+def test_a_real_home_has_an_operator_and_opens_nothing_that_apps_ask_for(tmp_path: Path) -> None:
+    settings = real(tmp_path)
+    rooms = creation.create(settings)
+    creation.seal(settings)
+    try:
+        states = {request.id: request.state for request in rooms.purposes.requests()}
+        assert states["care.respond"] == "requested"
+        assert states["self.access"] == "accepted"
+        people = People(rooms.principals, settings)
+        assert people.at_keyboard("root").id == LOCAL
+        assert people.personas() == []
+    finally:
+        rooms.close()
+
+
+def test_a_first_start_that_was_cut_off_is_begun_again(tmp_path: Path) -> None:
+    settings = real(tmp_path)
+    creation.create(settings).close()
+    assert creation.is_new(settings)
+    creation.create(settings).close()
+    creation.seal(settings)
+    assert not creation.is_new(settings)
+    creation.upgrade(settings)
+    open_rooms(settings).close()
+
+
+def test_what_a_home_was_made_with_stays(tmp_path: Path) -> None:
+    settings = replace(real(tmp_path), intakes=2, residents=50)
+    creation.create(settings).close()
+    creation.seal(settings)
+    assert creation.kept(real(tmp_path), {}).intakes == 2
+    with pytest.raises(SettingsError, match="intakes is 2 since this home was made"):
+        creation.kept(real(tmp_path), {"intakes": 3})
+    with pytest.raises(SettingsError, match="no demo city"):
+        creation.kept(Settings.load(tmp_path), {})
+
+
+def test_the_sites_secret_is_made_once_and_kept_from_others(tmp_path: Path) -> None:
+    secret = site_secret(tmp_path)
+    assert len(secret) == 32
+    assert site_secret(tmp_path) == secret
+    (tmp_path / "keys" / "site.key").chmod(0o644)
+    with pytest.raises(SettingsError, match="open to others"):
+        site_secret(tmp_path)
+
+
+UP = {name: {"state": "ready", "pid": 1} for name in ("broker", "intake", "steward", "web")}
+
+
+@pytest.mark.parametrize(
+    ("told", "parts", "status"),
+    [
+        ({"problems": []}, UP, "ready"),
+        ({"problems": ["the disk is full"]}, UP, "degraded"),
+        ({"problems": []}, UP | {"intake": {"state": "failed", "pid": None}}, "degraded"),
+        (None, UP | {"steward": {"state": "failed", "pid": None}}, "blind"),
+        (None, {}, "stopped"),
+    ],
+)
+def test_the_status_says_what_is_wrong(told: dict | None, parts: dict, status: str) -> None:
+    found = put_together(told, parts)
+    assert found["status"] == status
+    assert bool(found["problems"]) == (status != "ready")
+    assert set(found["readings"]) == {"received", "accepted", "duplicate", "quarantined", "lag_s"}
