@@ -1,0 +1,68 @@
+"""The feed is a process of its own that speaks to a real broker with its gateways' credentials, and goes when told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nats
+import pytest
+
+from hucheng.base import broker
+from hucheng.base.credentials import INTERNAL, Credentials
+from hucheng.city.create import create
+from hucheng.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    """A home with a small city and its broker running."""
+    settings = Settings.load(tmp_path / "home", residents=400, stream_max_gb=0.05)
+    create(settings, datetime.now(UTC))
+    server = broker.Broker(settings)
+    server.start()
+    settings.write_running()
+    yield settings
+    server.stop()
+
+
+async def taken(settings: Settings, wanted: int) -> list[dict[str, object]]:
+    """The first messages of the broker's own MQTT stream."""
+    where = broker.ports(settings)
+    credential = Credentials(broker.folder(settings)).get(INTERNAL)
+    client = await nats.connect(where.url, user=credential.user, password=credential.token)
+    try:
+        stream = client.jetstream()
+        found: list[dict[str, object]] = []
+        subscription = await stream.subscribe("$MQTT.msgs.readings.>", ordered_consumer=True)
+        while len(found) < wanted:
+            message = await subscription.next_msg(timeout=30)
+            found.append({"subject": message.subject, **json.loads(message.data)})
+        return found
+    finally:
+        await client.close()
+
+
+def test_every_device_says_at_the_start_that_it_lives(settings: Settings) -> None:
+    home = str(settings.home)
+    feed = subprocess.Popen([sys.executable, "-m", "hucheng.city.feeds", "--home", home, "--story-every", "1"])
+    try:
+        messages = asyncio.run(taken(settings, 4))
+    finally:
+        feed.send_signal(signal.SIGTERM)
+        assert feed.wait(20) == 0
+    assert {message["dataset"] for message in messages} >= {"home.bed", "home.motion", "home.help"}
+    assert all("c0001-gw" in str(message["subject"]).split(".") for message in messages)
+
+
+def test_an_unknown_story_is_refused(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hucheng.city.feeds", "--home", str(tmp_path), "--stories", "flood"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "no such story: flood; there are help" in done.stderr
