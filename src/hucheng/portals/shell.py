@@ -91,7 +91,7 @@ class Shell:
     def render(self, template: str, visit: Visit, values: Mapping[str, Any]) -> str:
         """The template filled in for this visit."""
         return self._templates.get_template(template).render(
-            {"visit": visit, "words": visit.words, "_": visit.words.say, "tell": visit.words.tell, **values}
+            {"visit": visit, "words": visit.words, "_": visit.words.say, "_n": visit.words.say_many, "tell": visit.words.tell, **values}
         )
 
     def visit(self, request: Request) -> Visit:
