@@ -238,3 +238,6 @@ _DEEDS: Mapping[str, Callable[[_Moment], None]] = {
     "answer": _answer,
     "close": _close,
 }
+
+ACTIONS = frozenset(_DEEDS)
+"""Every deed there is."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, false, or_, select, update
+from sqlalchemy import ColumnElement, Connection, or_, select, update
 
 from hucheng.base.ledger import insert
 from hucheng.cases.tables import case_file, case_owed
@@ -45,7 +45,6 @@ def owe(
         owner=owner[0] if owner else None,
         owner_name=owner[1] if owner else None,
         community=case.community,
-        org=case.org,
     )
     conn.execute(entered.on_conflict_do_nothing(index_elements=["id"]))
     return name
@@ -78,13 +77,12 @@ def of_case(conn: Connection, case_id: str) -> list[Owed]:
     return _read(conn, case_owed.c.case_id == case_id)
 
 
-def at_desk(conn: Connection, area: str | None, who: str, limit: int = 500) -> list[Owed]:
-    """What a person owes, and what is owed by anybody below ``area`` (ids from the root, each ended by "/").
+def at_desk(conn: Connection, communities: Collection[str], who: str, limit: int = 500) -> list[Owed]:
+    """What a person owes, and what anybody owes in these communities.
 
     Whose shift is over owes still: the next one at the desk sees it, with the name of who promised.
     """
-    below = case_owed.c.org.startswith(area, autoescape=True) if area else false()
-    return _read(conn, or_(case_owed.c.owner == who, below), limit)
+    return _read(conn, or_(case_owed.c.owner == who, case_owed.c.community.in_(list(communities))), limit)
 
 
 def _read(conn: Connection, which: ColumnElement[bool], limit: int = 500) -> list[Owed]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
+from hucheng.base.contracts import Contract
+from hucheng.base.ledger import Ledger
 from hucheng.cases.clock import instant
 from hucheng.cases.tables import case_called, case_file
 from hucheng.cases.words import ERASED
 from hucheng.decisions.bodies import Bodies
 from hucheng.errors import BadRequest
+from hucheng.gate.facts import CaseFacts
+from hucheng.gate.stores import Read, Scope
 
 DATASET = "cases.cases"
+MOST_ROWS = 10_000
 SEALED = ("title", "text", "reasons")
 ORDERS: Mapping[str, ColumnElement[Any]] = {
     "id": case_file.c.id,
@@ -26,6 +31,51 @@ ORDERS: Mapping[str, ColumnElement[Any]] = {
 SEARCHED = frozenset(
     {"id", "kind", "rule", "resident_id", "state", "is_open", "tier", "assigned_to", "urgent", "simulated", "community"}
 )
+
+
+class CaseStore:
+    """Cases as the gate asks for them (`hucheng.gate.stores.Store`, `hucheng.gate.facts.CaseLookup`)."""
+
+    def __init__(self, ledger: Ledger, bodies: Bodies) -> None:
+        self._ledger, self._bodies = ledger, bodies
+
+    def rows(self, contract: Contract, read: Read, scope: Scope) -> list[dict[str, Any]]:
+        """Rows within the scope. Raises BadRequest where cases cannot be searched or ordered so."""
+        limit = 1 if read.kind == "row" else min(read.limit or MOST_ROWS, MOST_ROWS)
+        with self._ledger.read() as conn:
+            return rows(
+                conn,
+                self._bodies,
+                read.where,
+                also=within(scope),
+                order=read.order,
+                descending=read.descending,
+                limit=limit,
+                offset=read.offset,
+                since=read.since,
+                until=read.until,
+            )
+
+    def is_open(self, case_id: str) -> CaseFacts | None:
+        """What the gate must know of a case; None where there is none of this id."""
+        with self._ledger.read() as conn:
+            row = conn.execute(select(case_file).where(case_file.c.id == case_id)).first()
+            if row is None:
+                return None
+            called = tuple(called_for(conn, case_id))
+        return CaseFacts(row.id, row.kind, row.resident_id, row.is_open, row.assigned_to, row.community, called)
+
+
+def within(scope: Scope) -> list[ColumnElement[bool]]:
+    """The conditions that keep rows within a scope."""
+    found: list[ColumnElement[bool]] = []
+    if scope.person is not None:
+        found.append(case_file.c.resident_id == scope.person)
+    if scope.people is not None:
+        found.append(case_file.c.resident_id.in_(list(scope.people)))
+    if scope.communities is not None:
+        found.append(case_file.c.community.in_(list(scope.communities)))
+    return found
 
 
 def rows(
@@ -82,11 +132,6 @@ def count(conn: Connection, where: Mapping[str, Any], also: Sequence[ColumnEleme
 def called_for(conn: Connection, case_id: str) -> list[str]:
     """Ids of everybody who was called for a case."""
     return list(conn.execute(select(case_called.c.who).where(case_called.c.case_id == case_id)).scalars())
-
-
-def within(area: Callable[[], Sequence[str]]) -> ColumnElement[bool]:
-    """The condition that a case belongs to one of some communities."""
-    return case_file.c.community.in_(list(area()))
 
 
 def _ordered(query: Select[Any], order: str | None, descending: bool) -> Select[Any]:

@@ -41,7 +41,7 @@ case_file = Table(
     Index("ix_case_file_due", "is_open", "due_us", "id"),
     Index("ix_case_file_opened", "is_open", "opened_at", "id"),
     Index("ix_case_file_urgent", "is_open", "urgent", "opened_at", "id"),
-    Index("ix_case_file_org", "is_open", "org", "kind", "state"),
+    Index("ix_case_file_community", "is_open", "community"),
     Index("ix_case_file_person", "resident_id", "opened_at"),
     Index("ix_case_file_assigned", "assigned_to", "is_open"),
 )
@@ -120,10 +120,10 @@ case_owed = Table(
     Column("owner", Text, nullable=True),
     Column("owner_name", Text, nullable=True),
     Column("community", Text, nullable=False),
-    Column("org", Text, nullable=False, comment="as in case_file"),
     Column("done_at", Instant, nullable=True),
     Column("done_by", Text, nullable=True),
-    Index("ix_case_owed_open", "done_at", "org"),
+    Index("ix_case_owed_open", "done_at", "community"),
+    Index("ix_case_owed_owner", "owner", "done_at"),
     Index("ix_case_owed_case", "case_id"),
 )
 

@@ -180,6 +180,12 @@ def of_person(conn: Connection, bodies: Bodies, resident_id: str, now: datetime,
     return [_shaped(row, bodies, now) for row in rows]
 
 
+def some(conn: Connection, bodies: Bodies, names: list[str], now: datetime) -> list[Decision]:
+    """The decisions with these ids, the latest first; unknown ids are left out."""
+    rows = conn.execute(_query().where(decision.c.id.in_(names)).order_by(decision.c.decided_at.desc(), decision.c.id))
+    return [_shaped(row, bodies, now) for row in rows]
+
+
 def in_force(conn: Connection, resident_id: str, rule: str, now: datetime) -> list[str]:
     """Ids of the decisions about a person under a rule that hold now."""
     live = or_(decision.c.expires_at.is_(None), decision.c.expires_at > now)

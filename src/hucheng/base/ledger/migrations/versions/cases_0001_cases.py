@@ -83,9 +83,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("case_file", schema=None) as batch_op:
         batch_op.create_index("ix_case_file_assigned", ["assigned_to", "is_open"], unique=False)
+        batch_op.create_index("ix_case_file_community", ["is_open", "community"], unique=False)
         batch_op.create_index("ix_case_file_due", ["is_open", "due_us", "id"], unique=False)
         batch_op.create_index("ix_case_file_opened", ["is_open", "opened_at", "id"], unique=False)
-        batch_op.create_index("ix_case_file_org", ["is_open", "org", "kind", "state"], unique=False)
         batch_op.create_index("ix_case_file_person", ["resident_id", "opened_at"], unique=False)
         batch_op.create_index("ix_case_file_urgent", ["is_open", "urgent", "opened_at", "id"], unique=False)
 
@@ -110,14 +110,14 @@ def upgrade() -> None:
         sa.Column("owner", sa.Text(), nullable=True),
         sa.Column("owner_name", sa.Text(), nullable=True),
         sa.Column("community", sa.Text(), nullable=False),
-        sa.Column("org", sa.Text(), nullable=False, comment="as in case_file"),
         sa.Column("done_at", Instant(), nullable=True),
         sa.Column("done_by", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_case_owed")),
     )
     with op.batch_alter_table("case_owed", schema=None) as batch_op:
         batch_op.create_index("ix_case_owed_case", ["case_id"], unique=False)
-        batch_op.create_index("ix_case_owed_open", ["done_at", "org"], unique=False)
+        batch_op.create_index("ix_case_owed_open", ["done_at", "community"], unique=False)
+        batch_op.create_index("ix_case_owed_owner", ["owner", "done_at"], unique=False)
 
     op.create_table(
         "case_state",
@@ -208,6 +208,7 @@ def downgrade() -> None:
     op.drop_table("case_timer")
     op.drop_table("case_state")
     with op.batch_alter_table("case_owed", schema=None) as batch_op:
+        batch_op.drop_index("ix_case_owed_owner")
         batch_op.drop_index("ix_case_owed_open")
         batch_op.drop_index("ix_case_owed_case")
 
@@ -216,9 +217,9 @@ def downgrade() -> None:
     with op.batch_alter_table("case_file", schema=None) as batch_op:
         batch_op.drop_index("ix_case_file_urgent")
         batch_op.drop_index("ix_case_file_person")
-        batch_op.drop_index("ix_case_file_org")
         batch_op.drop_index("ix_case_file_opened")
         batch_op.drop_index("ix_case_file_due")
+        batch_op.drop_index("ix_case_file_community")
         batch_op.drop_index("ix_case_file_assigned")
 
     op.drop_table("case_file")

@@ -1,0 +1,257 @@
+"""The desk: what officers, carers and residents see of cases and do with them. Every read and deed goes by the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from sqlalchemy import func, select
+
+from hucheng.base.ledger import Ledger
+from hucheng.base.rpc import exposed
+from hucheng.cases import deeds, outbox, owing, store
+from hucheng.cases.deeds import Deed
+from hucheng.cases.handling import Handling
+from hucheng.cases.pulse import Pulse
+from hucheng.cases.rosters import TIERS, Contact, scopes_of
+from hucheng.cases.tables import case_decision, case_event, case_file
+from hucheng.cases.views import CasePage, CaseRow, CaseView, Counts, Event, Owed
+from hucheng.cases.words import ERASED, EVENTS
+from hucheng.errors import BadRequest, NotFound, Refused
+from hucheng.gate.principals import Principal
+from hucheng.gate.stores import Read, Scope
+
+if TYPE_CHECKING:
+    from hucheng.gate import Gate
+
+PURPOSE: Final = {
+    "officer": "cases.work",
+    "operator": "cases.inspect",
+    "auditor": "cases.inspect",
+    "service": "cases.work",
+    "carer": "care.family",
+    "resident": "self.access",
+}
+"""For what each kind of principal looks at cases."""
+
+ORDERS: Final = {
+    "due": ("due_at", False),
+    "urgent": ("urgent", False),
+    "newest": ("opened_at", True),
+    "oldest": ("opened_at", False),
+    "closed": ("closed_at", True),
+}
+MAX_PAGE: Final = 500
+MAX_WAIT_S: Final = 55.0
+_MISSING: Final[dict[str, Any]] = {"title": {}, "text": {}, "reasons": [], "assigned_to": None, "assigned_name": None}
+
+
+class Desk:
+    """Cases as people meet them. Served over the local socket; the first argument is always who asks."""
+
+    def __init__(
+        self, ledger: Ledger, gate: Gate, handling: Handling, pulse: Pulse, clock: Callable[[], datetime]
+    ) -> None:
+        self._ledger, self._gate, self._handling = ledger, gate, handling
+        self._pulse, self._clock = pulse, clock
+
+    @exposed
+    def queue(
+        self,
+        principal: Principal,
+        *,
+        kind: str | None = None,
+        open_only: bool = True,
+        limit: int = 50,
+        offset: int = 0,
+        order: str = "due",
+    ) -> CasePage:
+        """A page of the cases this principal may see. ``order``: due, urgent, newest, oldest, closed.
+
+        Raises BadRequest for an order or page that is none, Refused where the gate says no.
+        """
+        if order not in ORDERS:
+            raise BadRequest(f"order {order!r}", mend="one of " + ", ".join(ORDERS))
+        if not 0 < limit <= MAX_PAGE or offset < 0:
+            raise BadRequest(f"a page of {limit} from {offset}", mend=f"1 to {MAX_PAGE} from 0 on")
+        version = self._pulse.version
+        where: dict[str, Any] = {"is_open": True} if open_only else {}
+        if kind is not None:
+            where["kind"] = kind
+        name, descending = ORDERS[order]
+        read = Read(store.DATASET, "rows", where, order=name, descending=descending, limit=limit, offset=offset)
+        found = self._look(principal, read)
+        return CasePage([_row(one) for one in found], self._total(principal, where, len(found), limit, offset), version)
+
+    @exposed
+    def case(self, principal: Principal, case_id: str) -> CaseView:
+        """A whole case. Raises NotFound where there is none, or not for this principal."""
+        found = self._one(principal, case_id)
+        with self._ledger.read() as conn:
+            return self._view(conn, _row(found), found)
+
+    @exposed
+    def act(
+        self,
+        principal: Principal,
+        case_id: str,
+        action: str,
+        note: str | None = None,
+        to: str | None = None,
+        outcome: str | None = None,
+        eta_minutes: int | None = None,
+    ) -> CaseView:
+        """Do something with a case: take, go, visit, hand_over, note, answer, close.
+
+        ``to``: whom it is handed to (a principal's id, or "roster"), or which owed answer was given. Raises NotFound,
+        Refused, CaseError where the deed does not fit the state, BadRequest where something is missing.
+        """
+        with self._ledger.read() as conn:
+            row = conn.execute(select(case_file.c.resident_id, case_file.c.is_open).where(_is(case_id))).first()
+        if row is None:
+            raise NotFound(f"no case {case_id!r}")
+        if action not in deeds.ACTIONS:
+            raise BadRequest(f"no deed {action!r}", where=case_id, mend="known: " + ", ".join(sorted(deeds.ACTIONS)))
+        self._gate.authorise(principal, f"cases.{action}", person=row.resident_id, case=case_id)
+        deed = Deed(
+            action=action,  # type: ignore[arg-type]
+            actor=(principal.id, principal.name),
+            note=note,
+            to=to,
+            outcome=outcome,
+            eta_minutes=eta_minutes,
+        )
+        with self._ledger.begin() as conn:
+            deeds.do(conn, self._handling, case_id, deed, self._clock())
+        with self._ledger.read() as conn:
+            kept = conn.execute(select(case_file).where(_is(case_id))).one()
+            found = store.shaped(kept, self._handling.bodies)
+            return self._view(conn, _row(found), found)
+
+    @exposed
+    def owed(self, principal: Principal) -> list[Owed]:
+        """Whom this principal, or anybody at the same desk, still owes an answer; past shifts included."""
+        area = self._gate.principals.area(principal) if principal.kind == "officer" else frozenset()
+        with self._ledger.read() as conn:
+            found = owing.at_desk(conn, area, principal.id)
+        if not found:
+            return []
+        named = sorted({one.case_id for one in found})
+        seen = {row["id"] for row in self._look(principal, Read(store.DATASET, "rows", {"id": named}, order="id"))}
+        return [one for one in found if one.case_id in seen]
+
+    @exposed
+    async def changes(self, since: int, timeout_s: float) -> int:
+        """Wait until anything changed since that version, at most so many seconds; the version now."""
+        return await self._pulse.after(since, min(max(timeout_s, 0.0), MAX_WAIT_S))
+
+    @exposed
+    def of_person(self, principal: Principal, resident_id: str) -> list[CaseRow]:
+        """Cases about one resident, the latest first."""
+        where = {"resident_id": resident_id}
+        read = Read(store.DATASET, "rows", where, order="opened_at", descending=True, limit=MAX_PAGE)
+        return [_row(one) for one in self._look(principal, read, person=resident_id)]
+
+    @exposed
+    def colleagues(self, principal: Principal, case_id: str) -> list[Contact]:
+        """To whom a case can be handed now: everybody with an account on duty for its place."""
+        self._one(principal, case_id)
+        with self._ledger.read() as conn:
+            row = conn.execute(select(case_file.c.resident_id, case_file.c.org).where(_is(case_id))).one()
+            scopes = scopes_of(row.resident_id, [part for part in row.org.split("/") if part])
+            return self._handling.rosters.colleagues(conn, scopes, self._clock())
+
+    @exposed
+    def counts(self) -> Counts:
+        """How many cases stand where; nobody is named, nothing is journaled."""
+        with self._ledger.read() as conn:
+            grouped = select(case_file.c.kind, case_file.c.state, case_file.c.urgent, func.count().label("n"))
+            grouped = grouped.where(case_file.c.is_open.is_(True)).group_by(
+                case_file.c.kind, case_file.c.state, case_file.c.urgent
+            )
+            rows = conn.execute(grouped).all()
+            calling = case_file.c.is_open.is_(True) & (case_file.c.state == "calling")
+            oldest = conn.execute(select(func.min(case_file.c.opened_at)).where(calling)).scalar()
+            opened = conn.execute(select(func.count()).select_from(case_file)).scalar_one()
+            undelivered = outbox.undelivered(conn)
+        kinds: dict[str, int] = {}
+        for row in rows:
+            kinds[row.kind] = kinds.get(row.kind, 0) + row.n
+        return Counts(
+            open=sum(row.n for row in rows),
+            calling=sum(row.n for row in rows if row.state == "calling"),
+            urgent_calling=sum(row.n for row in rows if row.state == "calling" and row.urgent),
+            by_kind=kinds,
+            opened=int(opened),
+            not_delivered=undelivered,
+            oldest_calling_s=(self._clock() - oldest).total_seconds() if oldest is not None else None,
+        )
+
+    def _look(
+        self, principal: Principal, read: Read, *, case: str | None = None, person: str | None = None
+    ) -> list[dict[str, Any]]:
+        purpose = PURPOSE.get(principal.kind)
+        if purpose is None:
+            raise Refused("no purpose for this kind of principal", policy="cases.work", needed="an officer's account")
+        return self._gate.look(principal, purpose, [read], case=case, person=person)[0]
+
+    def _one(self, principal: Principal, case_id: str) -> dict[str, Any]:
+        with self._ledger.read() as conn:
+            resident = conn.execute(select(case_file.c.resident_id).where(_is(case_id))).scalar()
+            called = principal.kind == "carer" and principal.id in store.called_for(conn, case_id)
+        if resident is None:
+            raise NotFound(f"no case {case_id!r}", mend="is the link complete?")
+        read = Read(store.DATASET, "row", {"id": case_id})
+        if called:
+            found = self._gate.look(principal, "cases.work", [read], case=case_id, person=resident)[0]
+        else:
+            found = self._look(principal, read, case=case_id, person=resident)
+        if not found:
+            raise NotFound(f"no case {case_id!r}", mend="is the link complete?")
+        return found[0]
+
+    def _view(self, conn: Any, row: CaseRow, found: dict[str, Any]) -> CaseView:
+        linked = select(case_decision.c.decision_id).where(case_decision.c.case_id == row.id)
+        running = self._handling.running(conn, row.id)
+        return CaseView(
+            row=row,
+            history=self._history(conn, row),
+            decision_ids=list(conn.execute(linked.order_by(case_decision.c.at)).scalars()),
+            steps=running.progress(),
+            diagram=running.picture(),
+            eta_minutes=found.get("eta_minutes"),
+            responder=found.get("responder"),
+            owed=owing.of_case(conn, row.id),
+            actions=deeds.possible(running),
+        )
+
+    def _history(self, conn: Any, row: CaseRow) -> list[Event]:
+        lines = conn.execute(select(case_event).where(case_event.c.case_id == row.id).order_by(case_event.c.seq))
+        found: list[Event] = []
+        for line in lines:
+            body = self._handling.bodies.open(row.resident_id, f"event/{line.seq}", line.body)
+            told = body or {"name": line.actor, "text": EVENTS["erased"] if line.what == "erased" else ERASED}
+            found.append(Event(line.at, line.actor, told["name"], line.what, told["text"], told.get("note")))
+        return found
+
+    def _total(self, principal: Principal, where: dict[str, Any], here: int, limit: int, offset: int) -> int:
+        """How many there are in all: known from the page where it is the last, else counted within the same area."""
+        if here and here < limit:
+            return offset + here
+        if principal.kind in ("officer", "operator", "auditor", "service"):
+            area = Scope(communities=self._gate.principals.area(principal))
+            with self._ledger.read() as conn:
+                return store.count(conn, where, store.within(area))
+        return offset + here
+
+
+def _is(case_id: str) -> Any:
+    return case_file.c.id == case_id
+
+
+def _row(found: dict[str, Any]) -> CaseRow:
+    values = {name: found.get(name, _MISSING.get(name)) for name in CaseRow.__struct_fields__ if name != "tier_name"}
+    values["tier_name"] = TIERS.get(found.get("tier") or 0, {"zh": "", "en": ""})
+    return msgspec.convert(values, CaseRow)
