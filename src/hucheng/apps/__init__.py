@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 GROUP = "hucheng.apps"
 """Entry-point group by which apps are found."""
 
+USES = ".uses.yaml"
+
 ROW = ("resident_id", "device_id", "observed_at")
 """Columns every table of facts begins with; all others are facts, but for those that end in ``AT``."""
 
@@ -124,8 +126,15 @@ class App:
 
     @property
     def contracts(self) -> tuple[Path, ...]:
-        """Contract files of the app."""
-        return tuple(sorted((self.folder / "contracts").glob("*.yaml")))
+        """Contract files of the app: the datasets it brings."""
+        found = (self.folder / "contracts").glob("*.yaml")
+        return tuple(sorted(path for path in found if not path.name.endswith(USES)))
+
+    @property
+    def uses(self) -> Mapping[str, Path]:
+        """Dataset of somebody else → file ``<dataset>.uses.yaml`` that says what the app's purposes ask of it."""
+        found = sorted((self.folder / "contracts").glob(f"*{USES}"))
+        return {path.name.removesuffix(USES): path for path in found}
 
     @property
     def packs(self) -> tuple[Path, ...]:

@@ -10,16 +10,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+import yaml
+
 import hucheng.cases
 import hucheng.decisions
 from hucheng.apps import App, load_apps
 from hucheng.base.catalogue import Catalogue
-from hucheng.base.contracts import load_contract, load_folder, shipped
+from hucheng.base.contracts import Use, load_contract, load_folder, shipped
 from hucheng.base.identity import Vault
 from hucheng.base.keys import Keys, master_key
 from hucheng.base.ledger import Ledger
 from hucheng.base.ledger.draft import import_rooms
 from hucheng.base.registers import Registers
+from hucheng.errors import ContractError
 from hucheng.gate import Principals, Purposes
 from hucheng.settings import Settings
 
@@ -51,10 +55,34 @@ class Rooms:
 
 
 def catalogue_of(apps: Sequence[App]) -> Catalogue:
-    """Every contract of a node: the base's, those of cases and decisions, and the apps'."""
+    """Every contract of a node: the base's, those of cases and decisions, the apps', and what apps ask of others'."""
     rooms = [Path(room.__file__ or "").parent / "contracts" for room in (hucheng.cases, hucheng.decisions)]
     ours = [*shipped(), *(contract for room in rooms for contract in load_folder(room))]
-    return Catalogue([*ours, *(load_contract(path) for app in apps for path in app.contracts)])
+    catalogue = Catalogue([*ours, *(load_contract(path) for app in apps for path in app.contracts)])
+    for app in apps:
+        for dataset, path in app.uses.items():
+            catalogue = catalogue.replaced(catalogue.get(dataset).with_uses(_asked(app, path)))
+    return catalogue
+
+
+def _asked(app: App, path: Path) -> dict[str, Use]:
+    """What an app's own purposes ask of somebody else's dataset; ContractError where it speaks for another's."""
+    own = {purpose.id for purpose in app.purposes}
+    try:
+        found = {
+            name: msgspec.convert({"purpose": name, **body}, Use)
+            for name, body in yaml.safe_load(path.read_text(encoding="utf-8")).items()
+        }
+    except (yaml.YAMLError, AttributeError, TypeError, msgspec.ValidationError) as error:
+        raise ContractError(
+            f"cannot read the uses: {error}", where=str(path), mend="purpose: {fields: […], where: …}"
+        ) from error
+    for name in found:
+        if name not in own:
+            raise ContractError(
+                f"{name!r} is no purpose of {app.name}", where=str(path), mend="ask for purposes of your own"
+            )
+    return found
 
 
 def open_rooms(
