@@ -154,9 +154,10 @@ def tables(path: Path) -> Iterator[tuple[pa.Table, bool, int]]:
             return
         with path.open("rb") as head:
             names = csv.read_csv(
-                pa.BufferReader(head.readline()), csv.ReadOptions(autogenerate_column_names=True)
+                pa.BufferReader(head.readline().decode("utf-8-sig").encode()),
+                csv.ReadOptions(autogenerate_column_names=True),
             ).to_pylist()
-        columns = [str(name).removeprefix("\ufeff") for name in (names[0].values() if names else [])]
+        columns = [str(name) for name in (names[0].values() if names else [])]
         if len(set(columns)) < len(columns):
             twice = next(name for name in columns if columns.count(name) > 1)
             raise RuleError(f"the column “{twice}” is there twice", where=f"{path}:1", mend="rename one of them")

@@ -13,13 +13,19 @@ from datetime import date
 from typing import Any
 
 from hucheng.errors import RuleError
-from hucheng.rules.kinds import written
+from hucheng.rules.kinds import Kind, written
 from hucheng.rules.model import FactDeclared
 from hucheng.rules.strict import literal
 
 _WHOLE = {sign + size for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")}
-_FINE = 6
-"""Places beyond the fact's scale at which a binary float is read before it is rounded as declared."""
+DIGITS = 15
+"""Decimal digits that a binary float surely carries: it is read with so many before it is rounded as declared."""
+
+
+def fine(kind: Kind) -> int:
+    """Decimal places at which a float of this kind is read, so that it has DIGITS digits at most."""
+    top = max(abs(kind.low), abs(kind.high)) // 10**kind.scale + 1
+    return max(kind.scale, DIGITS - len(str(top)))
 
 
 def quoted(name: str) -> str:
@@ -137,7 +143,7 @@ def _binary(fact: FactDeclared, column: str, kind: str) -> Reading:
         )
     if kind == "FLOAT":
         near = f"CAST(CAST({near} AS VARCHAR) AS DOUBLE)"
-    places = fact.kind.scale + _FINE
+    places = fine(fact.kind)
     return _scaled(fact, f"CAST(round(({near}) * {10**places}) AS HUGEINT)", places)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from hucheng.errors import RuleError
 from hucheng.rules.arithmetic import divide
+from hucheng.rules.columns import fine
 from hucheng.rules.kinds import Value, written
 from hucheng.rules.model import FactDeclared
 from hucheng.rules.tree import (
@@ -39,7 +40,6 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq, "<>": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge
 }  # fmt: skip
 _TEXT_NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{1,12})?")
-_FINE = 6
 
 
 def months_later(day: date, months: int) -> date:
@@ -173,14 +173,14 @@ def _number(fact: FactDeclared, given: Any) -> int | None:
         if fact.rounding is None:
             near = _nearest(given * step)
             return near if near / step == given else None
-        places = scale + _FINE
-        return divide(fact.rounding, _nearest(given * 10**places), 10**_FINE)
+        places = fine(fact.kind)
+        return divide(fact.rounding, _nearest(given * 10**places), 10 ** (places - scale))
     if isinstance(given, str):
         if not _TEXT_NUMBER.fullmatch(given):
             return None
         given = Decimal(given)
     if isinstance(given, int):
-        return int(given) * step
+        return int(given * step)
     if not isinstance(given, Decimal):
         return None
     try:

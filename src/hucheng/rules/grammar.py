@@ -130,6 +130,8 @@ class Translation:
             case exp.Anonymous():
                 return self._age(e, inner)
         op = _COMPARE.get(type(e))
+        if type(e) in _REASONS:
+            raise self.fail(*_REASONS[type(e)])
         if op is None:
             raise self.fail(f"{e.sql(dialect='duckdb')[:60]} is not allowed here", _ALLOWED)
         return self.compare(op, self.node(e.this, inner), self.node(e.expression, inner))

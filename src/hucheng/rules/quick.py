@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from hucheng.rules.columns import fine
 from hucheng.rules.kinds import Kind, Value, plain
 from hucheng.rules.model import FactDeclared, Version
 from hucheng.rules.tree import (
@@ -40,7 +41,6 @@ from hucheng.rules.tree import (
 
 SAFE = 2**62
 EPOCH = date(1970, 1, 1).toordinal()
-_FINE = 6
 
 
 @dataclass(slots=True)
@@ -146,7 +146,7 @@ def _within(kind: Kind, values: NDArray[np.int64]) -> Found:
     return values, (values < kind.low) | (values > kind.high), ()
 
 
-def _floats(fact: FactDeclared, given: NDArray[Any]) -> Found | None:
+def _floats(fact: FactDeclared, given: NDArray[Any]) -> Found:
     """Binary floats: the same steps as in SQL (columns.py), so that both give the same."""
     kind, step = fact.kind, 10**fact.kind.scale
     low, high = kind.low // step - 1, -(-kind.high // step) + 1
@@ -157,11 +157,9 @@ def _floats(fact: FactDeclared, given: NDArray[Any]) -> Found | None:
         same = (units / step).astype(given.dtype) == given
         wrong = ~(near & same) | (units < kind.low) | (units > kind.high)
         return np.where(wrong, 0, units).astype(np.int64), wrong, ()
-    places = kind.scale + _FINE
-    if max(abs(low), abs(high)) * 10**places >= 2**60:
-        return None
-    fine = _half_away(x * 10**places).astype(np.int64)
-    units = rounded(fact.rounding, fine, np.int64(10**_FINE))
+    places = fine(kind)
+    whole = _half_away(x * 10**places).astype(np.int64)
+    units = rounded(fact.rounding, whole, np.int64(10 ** (places - kind.scale)))
     wrong = ~near | (units < kind.low) | (units > kind.high)
     return np.where(wrong, 0, units), wrong, ()
 

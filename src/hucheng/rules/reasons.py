@@ -23,7 +23,7 @@ def admitted(version: Version, row: Row) -> Known:
     """The facts of a row in internal units; keys that are no facts are ids, unless they look like a misspelt fact."""
     for key in row:
         if key not in version.facts:
-            near = difflib.get_close_matches(str(key), [n for n in version.facts if n not in row], 1, 0.8)
+            near = difflib.get_close_matches(str(key), [n for n in version.facts if n not in row], 1, 0.74)
             if near:
                 raise RuleError(f"“{key}” is no fact of this pack", where=str(key), mend=f"did you mean “{near[0]}”?")
     return {name: evaluate.admit(fact, row.get(name)) for name, fact in version.facts.items()}

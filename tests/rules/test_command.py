@@ -1,0 +1,90 @@
+# ruff: noqa: E501
+"""``hucheng rules``: files in, files out, and errors that say where and how to mend."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.csv as csv
+import pyarrow.parquet as parquet
+import pytest
+from click.testing import CliRunner, Result
+
+from hucheng.cli import front
+
+
+def run(*args: object) -> Result:
+    return CliRunner().invoke(front, ["rules", *map(str, args)])
+
+
+@pytest.fixture
+def facts(tmp_path: Path) -> Path:
+    path = tmp_path / "facts.csv"
+    path.write_text("resident_id,note,systolic,diastolic\n001,早,185,\n002,,120,80\n003,,999,80\n004,,,\n", "utf-8-sig")
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_decide_passes_ids_through_and_reports_what_it_cannot_decide(facts: Path, tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"out.{suffix}"
+    result = run("decide", "blood-pressure", "--facts", facts, "--out", out, "--on", "2026-03-01", "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert (said["rows"], said["reported"], said["open"]) == (4, 1, 2)
+    if suffix == "parquet":
+        rows = parquet.read_table(out).to_pylist()
+        assert rows[0] == {"resident_id": "001", "note": "早", "crisis": True, "grade": "grade_3", "_problem": None}
+        assert rows[2]["_problem"] == "systolic: 999 is not within 30 to 350 mm[Hg]"
+        again = run("decide", "blood-pressure", "--facts", out, "--out", tmp_path / "x.csv")
+        assert again.exit_code == 1 and "has no column" in again.output
+    else:
+        text = csv.ConvertOptions(column_types={"resident_id": "string"})
+        assert csv.read_csv(out, convert_options=text).to_pydict()["crisis"] == [True, False, None, None]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_explain_prints_the_documented_object(tmp_path: Path) -> None:
+    row = tmp_path / "row.json"
+    row.write_text('{"resident_id": "001", "systolic": 185, "diastolic": 95}')
+    result = run("explain", "blood-pressure", "--facts", row, "--json", "--on", "2026-03-01")
+    crisis = json.loads(result.stdout)["outcomes"]["crisis"]
+    assert crisis["value"] is True and crisis["reasons"] == [{"fact": "systolic", "value": 185}]
+    assert set(crisis) == {"value", "reasons", "nearest", "basis", "text"} and set(crisis["text"]) == {"zh", "en"}
+    assert "收缩压 185" in run("explain", "blood-pressure", "--facts", row).stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "words"),
+    [
+        (["decide", "blood-pressur", "--facts", "F", "--out", "o.csv"], 1, "no rule pack"),
+        (["decide", "none.yaml", "--facts", "F", "--out", "o.csv"], 1, "cannot read"),
+        (["decide", "blood-pressure", "--facts", "F", "--out", "o.csv", "--on", "2020-01-01"], 1, "in force from 2023-06-21"),
+        (["decide", "blood-pressure", "--facts", "F", "--out", "o.csv", "--on", "1.1.2020"], 2, "2026-01-31"),
+        (["decide", "blood-pressure", "--facts", "F", "--out", "o.xls"], 2, "neither .csv nor .parquet"),
+        (["decide", "blood-pressure", "--facts", "none.csv", "--out", "o.csv"], 2, "cannot read"),
+        (["decide", "news2", "--facts", "F", "--out", "o.csv"], 1, "has no column"),
+        (["explain", "blood-pressure", "--facts", "F"], 2, "not JSON"),
+        (["explain", "blood-pressure"], 2, "--facts"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said(facts: Path, tmp_path: Path, args: list[str], status: int, words: str) -> None:
+    named = {"F": facts, "none.csv": tmp_path / "none.csv", "none.yaml": tmp_path / "none.yaml"}
+    result = run(*(named.get(arg, tmp_path / arg if arg.startswith("o.") else arg) for arg in args))
+    assert result.exit_code == status and words in result.output, result.output
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"id,systolic,systolic,diastolic\n1,2,3,4\n", "there twice"),
+        (b"systolic,diastolic\n1\n", "cannot read the table"),
+        ("systolic,diastolic,名\n1,2,三\n".encode("gbk"), "UTF-8"),
+        (b"", "cannot read the table"),
+    ],
+)
+def test_a_broken_table_stops_before_anything_is_written(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "facts.csv").write_bytes(data)
+    result = run("decide", "blood-pressure", "--facts", tmp_path / "facts.csv", "--out", tmp_path / "out.csv")
+    assert result.exit_code in (1, 2) and words in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["facts.csv"]

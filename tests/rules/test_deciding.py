@@ -1,0 +1,175 @@
+# ruff: noqa: E501
+"""Tables of every kind; what is not admissible is reported with its row and decides nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pandas
+import polars
+import pyarrow as pa
+import pytest
+
+from hucheng.errors import RuleError
+from hucheng.rules import load, loads
+from hucheng.rules.tables import SMALL
+
+TEXT = """pack: trial
+title: {zh: 试, en: trial}
+basis: none
+versions:
+  - in_force: 2020-01-01
+    parameters:
+      limit: {type: decimal, scale: 2, value: 800.00, source: a source}
+    facts:
+      paid: {type: decimal, scale: 2, range: [0, 1000]}
+      size: {type: integer, range: [1, 9], round: half_up}
+      kind: {type: enum, values: [red, green]}
+      born: {type: date, range: [1900-01-01, 2040-12-31]}
+      away: {type: boolean}
+    constraints:
+      - "NOT (away AND kind = 'green')"
+    outcomes:
+      poor: {type: boolean, value: "round(paid / size, 2) < limit"}
+      share: {type: decimal, scale: 2, value: "round(paid / size, 2)"}
+      due: {type: date, value: "born + INTERVAL 1 MONTH"}
+      group: {type: enum, values: [a, b], one_of: [{when: "kind = 'red'", value: a}, {when: "kind = 'green'", value: b}]}
+"""
+ROW = {"id": "x", "paid": 100.01, "size": 3, "kind": "red", "born": date(2024, 1, 31), "away": False}
+OUT = {"id": "x", "poor": True, "share": Decimal("33.34"), "due": date(2024, 2, 29), "group": "a", "_problem": None}
+
+
+@pytest.fixture(scope="module")
+def pack() -> Any:
+    return loads(TEXT)
+
+
+def table(*rows: dict[str, Any]) -> pa.Table:
+    return pa.Table.from_pylist([ROW | row for row in rows])
+
+
+@pytest.mark.parametrize("copies", [1, SMALL + 1])
+def test_every_kind_of_table_comes_back_as_it_came(pack: Any, copies: int) -> None:
+    given = pa.concat_tables([table({})] * copies)
+    assert pack.decide(given).to_pylist() == [OUT] * copies
+    if copies == 1:
+        batch = pack.decide(given.to_batches()[0])
+        assert isinstance(batch, pa.RecordBatch) and batch.to_pylist() == [OUT]
+        frame = pack.decide(polars.from_arrow(given))
+        assert isinstance(frame, polars.DataFrame) and frame.to_dicts() == [OUT]
+        lazy = pack.decide(polars.from_arrow(given).lazy())
+        assert isinstance(lazy, polars.LazyFrame) and lazy.collect().to_dicts() == [OUT]
+        relation = pack.decide(duckdb.from_arrow(given))
+        assert isinstance(relation, duckdb.DuckDBPyRelation) and relation.fetchall() == [tuple(OUT.values())]
+        panda = pack.decide(pandas.DataFrame([ROW], index=[7]))
+        assert list(panda.index) == [7] and panda["share"].tolist() == [OUT["share"]]
+    assert pack.decide(given.slice(0, 0)).num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"paid": 1000.01}, "paid: 1000.01 is not within 0.00 to 1000.00 with 2 decimal places"),
+        ({"paid": 10.005}, "paid: 10.005 is not within 0.00 to 1000.00 with 2 decimal places"),
+        ({"paid": float("nan")}, "paid: nan is not within"),
+        ({"paid": float("inf")}, "paid: inf is not within"),
+        ({"size": 0}, "size: 0 is not within 1 to 9"),
+        ({"kind": "Red"}, "kind: Red is not one of red, green"),
+        ({"born": date(1899, 12, 31)}, "born: 1899-12-31 is not within 1900-01-01 to 2040-12-31"),
+        ({"away": True, "kind": "green"}, "constraint: NOT (away AND kind = 'green')"),
+    ],
+)
+@pytest.mark.parametrize("copies", [1, SMALL + 1])
+def test_a_row_outside_the_domain_is_reported_not_decided(pack: Any, change: Any, problem: str, copies: int) -> None:
+    given = pa.concat_tables([table(change, {})] * copies)
+    wrong, right = pack.decide(given).slice(0, 2).to_pylist()
+    assert wrong["_problem"].startswith(problem)
+    assert all(wrong[name] is None for name in ("poor", "share", "due", "group"))
+    assert right == OUT
+    with pytest.raises(RuleError):
+        pack.explain(ROW | change)
+
+
+def test_unknown_stays_open_only_where_it_matters(pack: Any) -> None:
+    row = pack.decide(
+        table({"paid": None, "size": 1, "kind": None, "away": True}, {"size": None, "paid": 1.0})
+    ).to_pylist()
+    assert (row[0]["poor"], row[0]["group"]) == (None, "a")  # away excludes green: red is all that is left
+    assert (row[1]["poor"], row[1]["share"]) == (True, None)  # a share of at most 1.00 is below the limit
+
+
+def test_rounding_on_entry_is_the_same_by_every_road() -> None:
+    values = [2.5, 2.4999999, 2.49, 3.5, 1.5, 0.6, 8.4, 8.5]
+    pack = loads(TEXT)
+    rows = table(*({"size": value} for value in values))
+    exact = rows.set_column(2, "size", pa.array([Decimal(str(v)) for v in values], pa.decimal128(12, 7)))
+    expected = [(100, 3), (100, 2), (100, 2), (100, 4), (100, 2), (100, 1), (100, 8), (100, 9)]
+    wanted = [Decimal(10001 * 2 + n).__floordiv__(2 * n) / 100 for _, n in expected]
+    for given in (rows, exact, pa.concat_tables([rows] * (SMALL // 8 + 1))):
+        assert pack.decide(given).slice(0, 8).column("share").to_pylist() == wanted
+    for value, share in zip(values, wanted, strict=True):
+        assert pack.explain(ROW | {"size": value})["outcomes"]["share"]["value"] == share
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("paid", pa.array(["1"])),
+        ("paid", pa.array([True])),
+        ("kind", pa.array([1])),
+        ("born", pa.array([datetime(2020, 1, 1, tzinfo=UTC)])),
+        ("born", pa.array(["2020-01-01"])),
+        ("away", pa.array([1])),
+    ],
+)
+def test_a_column_that_cannot_carry_the_fact_stops_the_table(pack: Any, column: str, values: pa.Array) -> None:
+    given = table({})
+    given = given.set_column(given.column_names.index(column), column, values)
+    with pytest.raises(RuleError, match=f"the column “{column}” is"):
+        pack.decide(given)
+
+
+def test_a_column_that_is_missing_or_there_twice_stops_the_table(pack: Any) -> None:
+    with pytest.raises(RuleError, match="has no column"):
+        pack.decide(table({}).drop_columns(["paid"]))
+    with pytest.raises(RuleError, match=r"is it “payed”"):
+        pack.decide(table({}).rename_columns(["id", "payed", "size", "kind", "born", "away"]))
+    doubled = pa.table([[1], [2], *table({}).columns[1:]], names=["id", "id", *table({}).column_names[1:]])
+    with pytest.raises(RuleError, match="there twice"):
+        pack.decide(doubled)
+    with pytest.raises(RuleError, match="name of a result"):
+        pack.decide(table({}).append_column("poor", pa.array([1])))
+    with pytest.raises(RuleError, match="is no table"):
+        pack.decide([{"a": 1}])
+
+
+def test_a_gap_and_an_overlap_are_reported_with_the_row() -> None:
+    text = TEXT.replace("kind = 'green'\", value: b", 'size > 5", value: b')
+    pack = loads(text)
+    rows = pack.decide(table({"size": 9}, {"kind": "green", "size": 1}, {})).to_pylist()
+    assert [row["_problem"] for row in rows] == ["group: two branches hold", "group: no branch holds", None]
+
+
+def test_a_misspelt_fact_is_not_taken_for_an_id(pack: Any) -> None:
+    with pytest.raises(RuleError, match="did you mean “away”"):
+        pack.explain({"id": 1, "awai": True})
+
+
+def test_nhanes_people_in_crisis_are_exactly_those_of_plain_arithmetic(shared_data: Any) -> None:
+    """Real people: any of three readings at systolic ≥ 180 or diastolic ≥ 110 mm[Hg] (57 residents in this file)."""
+    frame = pandas.read_csv(shared_data("care/nhanes_bp/nhanes_2021_2023_bp.csv.gz"))
+    systolic = [c for c in frame.columns if c.lower().startswith(("sysbp", "bpxosy"))]
+    diastolic = [c for c in frame.columns if c.lower().startswith(("diabp", "bpxodi"))]
+    assert systolic and len(systolic) == len(diastolic), list(frame.columns)
+    plain, ours = set(), set()
+    pack = load("blood-pressure")
+    for s, d in zip(systolic, diastolic, strict=True):
+        readings = pa.table({"id": frame.index.to_numpy(), "systolic": pa.array(frame[s], from_pandas=True), "diastolic": pa.array(frame[d], from_pandas=True)})  # fmt: skip
+        result = pack.decide(readings)
+        assert result.column("_problem").null_count == len(frame)
+        ours |= {row["id"] for row in result.select(["id", "crisis"]).to_pylist() if row["crisis"]}
+        plain |= set(frame.index[(frame[s] >= 180) | (frame[d] >= 110)])
+    assert ours == plain and len(ours) == 57
