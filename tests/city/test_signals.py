@@ -16,7 +16,7 @@ from hucheng.city.signals import STORIES, UNITS, Device, Said, Signals
 CONTRACTS = {contract.id: contract for contract in load_folder(app.folder / "contracts")}
 MIDNIGHT = int(datetime(2026, 3, 1, 16, 0, tzinfo=UTC).timestamp())  # 00:00 in Shanghai
 DAY = 86_400
-CITY = linjiang(3_000, 5, datetime(2026, 3, 1, tzinfo=UTC))
+CITY = linjiang(6_000, 5, datetime(2026, 3, 1, tzinfo=UTC))
 DEVICES = [Device(d["device_id"], d["dataset"], d["gateway_id"], d["home_id"]) for d in CITY.care.devices]
 
 
@@ -63,6 +63,13 @@ def test_stories_happen(day: list[Said]) -> None:
     assert any(one.metric == "help" and one.value == 1 for one in day)
     assert any(one.metric == "systolic_bp" and one.value >= 180 for one in day)
     assert any(one.metric == "respiratory_rate" and one.value >= 25 for one in day)
+
+
+def test_every_other_turn_it_happens_where_the_demo_looks(day: list[Said]) -> None:
+    signals = Signals(DEVICES, 5, every_s=60)
+    stories = [story for second in range(MIDNIGHT, MIDNIGHT + DAY, 60) if (story := signals.story(second))]
+    near = [story for story in stories if story.device.gateway == DEVICES[0].gateway]
+    assert len(near) >= len(stories) / 2
 
 
 def test_who_leaves_her_bed_in_a_story_stays_away() -> None:

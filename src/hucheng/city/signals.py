@@ -119,6 +119,9 @@ class Signals:
             return None
         kind = possible[number % len(possible)]
         among = self._of[WANTS[kind]]
+        if number // len(possible) % 2 == 0:  # every other turn where the duty officer of the demo looks
+            near = [device for device in among if device.gateway == self.devices[0].gateway]
+            among = near or among
         return Story(kind, among[int(self._chance("story", kind, number) * len(among))], second)
 
     def _happens(self, second: int) -> Iterator[Said]:
