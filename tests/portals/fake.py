@@ -19,6 +19,7 @@ from hucheng.apps import App, load_apps
 from hucheng.base.catalogue import Catalogue
 from hucheng.base.contracts import load_contract
 from hucheng.cases.diagram import draw, stand
+from hucheng.cases.rosters import Contact
 from hucheng.cases.views import CasePage, CaseRow, CaseView, Counts, Diagram, Event, Owed, Step
 from hucheng.decisions.findings import FactUsed, Reason
 from hucheng.decisions.record import Appeal, Decision
@@ -30,7 +31,7 @@ from hucheng.portals.services import Persona, Services
 NOW = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
 CITY = ("cn", "cn.province", "linjiang")
 WANG = Principal("p-wang", "resident", "王秀兰", CITY, (), "r-1001")
-ZHAO = Principal("p-zhao", "resident", "赵国强", CITY, (), "r-1002")
+ZHAO = Principal("p-zhao", "resident", "赵国华", CITY, (), "r-1004")
 DAUGHTER = Principal("p-chen", "carer", "陈静", CITY, ())
 OFFICER = Principal("p-li", "officer", "李敏", (*CITY, "linjiang.east"), ("duty",))
 AUDITOR = Principal("p-xu", "auditor", "徐正", CITY, ())
@@ -38,6 +39,7 @@ AUDITOR = Principal("p-xu", "auditor", "徐正", CITY, ())
 PEOPLE: dict[str, dict[str, Any]] = {
     "r-1001": {"name": "王秀兰", "sex": "female", "born": "1944-05-12", "community": "东园社区", "address": "东园路 18 弄 3 号 502 室", "phone": "13800000001"},
     "r-1002": {"name": "赵国强", "sex": "male", "born": "1951-11-02", "community": "东园社区", "address": "东园路 22 弄 1 号 101 室", "phone": "13800000002"},
+    "r-1004": {"name": "赵国华", "sex": "male", "born": "1953-03-09", "community": "东园社区", "address": "东园路 9 号", "phone": "13800000004"},
     "r-1003": {"name": "孙桂芳", "sex": "female", "born": "1938-01-20", "community": "西桥社区", "address": "西桥路 7 号 301 室", "phone": "13800000003"},
 }
 HOMES = {
@@ -207,6 +209,9 @@ class FakeDesk:
         found = [c for c in self.cases.values() if c.resident_id == resident_id]
         return sorted(found, key=lambda c: c.opened_at, reverse=True)
 
+    async def colleagues(self, principal: Principal, case_id: str) -> list[Contact]:
+        return [Contact("l-2", "p-sun", "孙伟", 1, None, "zh", 1)]
+
     async def counts(self) -> Counts:
         self._check()
         live = [c for c in self.cases.values() if c.state != "closed"]
@@ -234,12 +239,12 @@ class FakeDecisions:
             basis="2023 ESH Guidelines", observed_at=NOW - timedelta(minutes=1), decided_at=NOW - timedelta(seconds=40), expires_at=None, simulated=True, urgent=True, state="in_force",
         )  # fmt: skip
 
-    async def of_person(self, principal: Principal, resident_id: str) -> list[Decision]:
+    async def of_person(self, principal: Principal, resident_id: str, case: str | None = None) -> list[Decision]:
         self._desk._check()
         self._desk._may(principal, resident_id)
         return [self.decision] if resident_id == "r-1001" else []
 
-    async def get(self, principal: Principal, decision_id: str) -> Decision:
+    async def get(self, principal: Principal, decision_id: str, case: str | None = None) -> Decision:
         self._desk._check()
         if decision_id != self.decision.id:
             raise NotFound("there is no such decision, or not for you")
@@ -248,6 +253,11 @@ class FakeDecisions:
 
     async def appeal(self, principal: Principal, decision_id: str, text: str) -> Appeal:
         said = Appeal("a-1", decision_id, principal.id, NOW, text)
+        self.decision = msgspec.structs.replace(self.decision, appeal=said)
+        return said
+
+    async def answer(self, principal: Principal, decision_id: str, text: str) -> Appeal:
+        said = msgspec.structs.replace(self.decision.appeal, answered_at=NOW, answered_by=principal.id, answer=text)
         self.decision = msgspec.structs.replace(self.decision, appeal=said)
         return said
 

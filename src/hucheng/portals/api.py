@@ -261,18 +261,33 @@ def _people(api: Api) -> None:
     @api.call("GET", "/residents/{resident_id}/decisions", list[Decision], group="Residents")
     async def decisions_of(asked: Asked) -> Any:
         """What was decided about a person."""
-        return await asked.services.decisions.of_person(asked.who, asked.path["resident_id"])
+        return await asked.services.decisions.of_person(
+            asked.who, asked.path["resident_id"], asked.query.get("case")
+        )
 
     @api.call("GET", "/decisions/{decision_id}", Decision, group="Residents")
     async def decision(asked: Asked) -> Any:
         """One decision with its facts, reasons and appeal."""
-        return await asked.services.decisions.get(asked.who, asked.path["decision_id"])
+        return await asked.services.decisions.get(
+            asked.who, asked.path["decision_id"], asked.query.get("case")
+        )
 
     @api.call("POST", "/decisions/{decision_id}/appeals", Appeal, group="Residents", takes=Saying, status=201)
     async def appeal(asked: Asked) -> Any:
         """Appeal against a decision."""
         said: Saying = await asked.body(Saying)
         return await asked.services.decisions.appeal(asked.who, asked.path["decision_id"], said.text)
+
+    @api.call("POST", "/decisions/{decision_id}/answers", Appeal, group="Residents", takes=Saying, status=201)
+    async def answer(asked: Asked) -> Any:
+        """Answer an appeal, as a human."""
+        said: Saying = await asked.body(Saying)
+        return await asked.services.decisions.answer(asked.who, asked.path["decision_id"], said.text)
+
+    @api.call("GET", "/cases/{case_id}/colleagues", list[Any], group="Cases")
+    async def colleagues(asked: Asked) -> Any:
+        """To whom a case can be handed now."""
+        return await asked.services.desk.colleagues(asked.who, asked.path["case_id"])
 
     @api.call("GET", "/residents/{resident_id}/journal", list[Any], group="Residents", query="limit")
     async def journal_of(asked: Asked) -> Any:

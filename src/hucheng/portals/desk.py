@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 from hucheng.cases.views import OUTCOMES, CaseRow, CaseView
 from hucheng.errors import HuchengError, NotFound, Refused, Unavailable
 from hucheng.gate import Read
-from hucheng.portals.deeds import LONGEST_WAY_MIN, deed_of
+from hucheng.portals.deeds import LONGEST_WAY_MIN, NOTE_LIMIT, deed_of
 from hucheng.portals.diagram import drawing
 from hucheng.portals.now import stage_of
 from hucheng.portals.session import safe_back
@@ -17,7 +17,9 @@ from hucheng.portals.shell import Entrance, Shell, Visit
 from hucheng.portals.watch import Watch
 
 PAGE = 50
-ORDERS = ("due", "opened")
+DECISIONS = 50
+"""Decisions shown of one case."""
+ORDERS = ("due", "urgent", "newest", "oldest")
 
 
 def entrance(shell: Shell) -> Entrance:
@@ -78,7 +80,27 @@ def entrance(shell: Shell) -> Entrance:
         await visit.services.desk.act(visit.who, case_id, **deed_of(visit))
         return visit.go(safe_back(str(visit.form.get("back", "")), f"/desk/cases/{case_id}"))
 
+    @door.page("/desk/cases/{case_id}/decisions")
+    async def decisions(visit: Visit) -> Response:
+        return await show_decisions(visit, None)
+
+    @door.deed("/desk/cases/{case_id}/decisions/{decision_id}/answer")
+    async def answer(visit: Visit) -> Response:
+        text = str(visit.form.get("text", "")).strip()
+        if not text or len(text) > NOTE_LIMIT:
+            return await show_decisions(visit, visit.words.say("Write an answer of 1 to %(limit)s characters", limit=NOTE_LIMIT))
+        await visit.services.decisions.answer(visit.who, visit.path["decision_id"], text)
+        return visit.go(f"/desk/cases/{visit.path['case_id']}/decisions")
+
     return door
+
+
+async def show_decisions(visit: Visit, problem: str | None) -> Response:
+    """The decisions a case rests on, with appeals that wait for a human's answer."""
+    case_id = visit.path["case_id"]
+    view = await visit.services.desk.case(visit.who, case_id)
+    rows = [await visit.services.decisions.get(visit.who, one, case_id) for one in view.decision_ids[:DECISIONS]]
+    return visit.page("desk/decisions.html", 422 if problem else 200, row=view.row, decisions=rows, problem=problem)
 
 
 async def found(visit: Visit, wanted: str) -> list[CaseRow]:
@@ -107,6 +129,14 @@ async def names_of(visit: Visit, cases: list[CaseRow]) -> dict[str, str]:
     return {row["resident_id"]: row.get("name") or row["resident_id"] for row in rows}
 
 
+async def colleagues(visit: Visit, view: CaseView) -> list[Any]:
+    """To whom this case could go now, but not oneself."""
+    if "hand_over" not in view.actions:
+        return []
+    found = await visit.services.desk.colleagues(visit.who, view.row.id)
+    return [one for one in found if one.who and one.who != visit.who.id]
+
+
 async def whole(visit: Visit, view: CaseView) -> dict[str, Any]:
     """Everything the case page shows; what the gate refuses is shown as refused, with what would open it."""
     shell, row = visit.shell, view.row
@@ -127,6 +157,7 @@ async def whole(visit: Visit, view: CaseView) -> dict[str, Any]:
         "drawing": drawing(view.diagram, visit.words),
         "panel": panel,
         "names": await names_of(visit, [row]),
+        "colleagues": await colleagues(visit, view),
         "outcomes": OUTCOMES,
         "longest_way": LONGEST_WAY_MIN,
     }

@@ -15,17 +15,13 @@ LADDER: tuple[Stage, ...] = ("calling", "taken", "coming", "there", "closed")
 
 
 class Now(msgspec.Struct, frozen=True):
-    """``stage`` for the picture, ``head`` in large type, ``line`` below it; both read aloud."""
+    """``stage`` for the picture, ``head`` in large type, ``line`` below it, ``text`` both, to be read aloud."""
 
     stage: Stage
     head: str
     line: str
+    text: str
     case_id: str | None = None
-
-    @property
-    def text(self) -> str:
-        """Both sentences."""
-        return " ".join(part for part in (self.head, self.line) if part)
 
 
 def stage_of(view: CaseView) -> Stage:
@@ -45,7 +41,10 @@ def now_of(view: CaseView, words: Words) -> Now:
     row, stage = view.row, stage_of(view)
     name = view.responder or row.assigned_name or words.say("A colleague")
     what = words.tell(row.title)
-    if stage == "calling":
+    if stage == "calling" and not row.urgent:
+        head = words.say("The centre has been told")
+        line = words.say("About: %(what)s. It is not urgent; somebody will see to it.", what=what)
+    elif stage == "calling":
         head = words.say("Help is being called")
         line = words.say("%(tier)s has been told. Somebody will answer shortly.", tier=words.tell(row.tier_name))
     elif stage == "taken":
@@ -60,12 +59,18 @@ def now_of(view: CaseView, words: Words) -> Now:
     else:
         head = words.say("It has been taken care of")
         line = words.say("About: %(what)s.", what=what)
-    return Now(stage, head, line, row.id)
+    return Now(stage, head, line, both(head, line, words), row.id)
 
 
 def quiet(words: Words) -> Now:
     """The sentence when nothing is open."""
-    return Now("quiet", words.say("All is well"), words.say("No alarm is open. Nobody needs to do anything."))
+    head, line = words.say("All is well"), words.say("No alarm is open. Nobody needs to do anything.")
+    return Now("quiet", head, line, both(head, line, words))
+
+
+def both(head: str, line: str, words: Words) -> str:
+    """Two sentences as one text."""
+    return words.say("%(head)s. %(line)s", head=head, line=line)
 
 
 def most_urgent(rows: list[CaseRow]) -> CaseRow | None:

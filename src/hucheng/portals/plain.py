@@ -159,7 +159,7 @@ def looked(entry: Any, me: str | None, lexicon: Lexicon, words: Words) -> str:
         who = words.say("You")
     else:
         role = words.say(KINDS.get(str(getattr(entry, "principal_kind", "")), ""))
-        who = f"{name} ({role})" if role and name else role or str(name)
+        who = role if getattr(entry, "principal_kind", "") == "service" or not name else f"{name} ({role})" if role else str(name)
     verb = "refused" if getattr(entry, "result", "given") == "refused" or kind == "refused" else ""
     verb = verb or (kind if kind in ("standing", "bulk") else action if action in VERBS else "deed")
     what = lexicon.data_titles(getattr(entry, "datasets", ()), words) or "—"

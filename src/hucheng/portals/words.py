@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
+from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import Translations
@@ -143,11 +145,9 @@ class Catalogues:
 @cache
 def _merged(language: str, folders: tuple[Path, ...]) -> Translations:
     """Ours over the apps': a word that both know is said as the site says it."""
-    from io import BytesIO
-
-    from babel.messages.mofile import write_mo
-
     merged = Translations()
+    if language == "zh":
+        merged.plural = lambda n: 0  # one form for any number
     for folder in (*folders, OURS):
         path = folder / language / "LC_MESSAGES" / "messages.po"
         if not path.exists():
