@@ -82,6 +82,12 @@ def _decoded(text: str, where: str) -> bytes:
     return key
 
 
+def derived(master: bytes, name: str) -> bytes:
+    """A 32-byte sub-key for one use (HKDF-SHA256)."""
+    kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"hucheng/{name}".encode())
+    return kdf.derive(master)
+
+
 class NodeKey:
     """The node's Ed25519 key (RFC 8032), with which it signs checkpoints; derived from the master key."""
 
@@ -136,8 +142,7 @@ class Keys:
 
     def sub(self, name: str) -> bytes:
         """A 32-byte key for one use, derived from the master key; the same name gives the same key."""
-        derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"hucheng/{name}".encode())
-        return derived.derive(self._master)
+        return derived(self._master, name)
 
     def digest(self, name: str, value: str) -> bytes:
         """A keyed digest (HMAC-SHA256): finds equal values without telling them."""

@@ -6,8 +6,19 @@ what follows from data (that is `rules`), and knows no case or decision but by t
 
 from __future__ import annotations
 
+from hucheng.gate.entries import Entry
+from hucheng.gate.facts import CaseFacts, CaseLookup
+from hucheng.gate.gate import Gate
+from hucheng.gate.journal import Journal
 from hucheng.gate.policy import Policies
 from hucheng.gate.principals import Org, Principal, Principals
 from hucheng.gate.purposes import Purpose, Purposes, Request
+from hucheng.gate.rights import JournalDesk, Line
+from hucheng.gate.standing import StandingView
+from hucheng.gate.stores import Read, Scope, Store
+from hucheng.gate.views import View
 
-__all__ = ["Org", "Policies", "Principal", "Principals", "Purpose", "Purposes", "Request"]
+__all__ = [
+    "CaseFacts", "CaseLookup", "Entry", "Gate", "Journal", "JournalDesk", "Line", "Org", "Policies", "Principal",
+    "Principals", "Purpose", "Purposes", "Read", "Request", "Scope", "StandingView", "Store", "View",
+]  # fmt: skip

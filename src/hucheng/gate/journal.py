@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from pyroaring import BitMap
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, select
@@ -60,6 +61,8 @@ journal_checkpoint = Table(
     Column("signature", Text, nullable=False),
 )
 
+FILE = "journal-checkpoints.jsonl"
+"""Name of the file of checkpoints in a home."""
 START = bytes(32)
 PLACE = struct.Struct(">Qq")
 _GROUP = 4096

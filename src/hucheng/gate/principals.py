@@ -162,6 +162,16 @@ class Principals:
             found = conn.execute(select(principal.c.id).where(principal.c.subject == subject)).scalar()
         return self.get(found) if found is not None else None
 
+    def by_resident(self, resident_id: str, kind: str) -> Principal | None:
+        """The principal of a kind who is this resident; None when there is none in force."""
+        query = select(principal.c.id).where(principal.c.resident_id == resident_id, principal.c.kind == kind)
+        with self._ledger.read() as conn:
+            found = conn.execute(query.order_by(principal.c.id)).scalar()
+        try:
+            return self.get(found) if found is not None else None
+        except Refused:
+            return None
+
     def all(self, *, kind: str | None = None, role: str | None = None, org: str | None = None) -> list[Principal]:
         """Principals in force, by id: of a kind, with a role, at or below a place."""
         query = select(principal).order_by(principal.c.id)

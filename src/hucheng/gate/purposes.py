@@ -212,6 +212,12 @@ class Purposes:
             )
         return purpose
 
+    def asked(self, app: str) -> str:
+        """The policies an app asks for. Raises NotFound when it asks for none."""
+        if app not in self._policies:
+            raise NotFound(f"{app} asks for no policies", mend="is the app installed?")
+        return self._policies[app]
+
     def policies(self) -> dict[str, str]:
         """Policy texts of apps that are accepted as they stand, by app."""
         found = {}

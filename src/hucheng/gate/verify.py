@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from hashlib import sha256
@@ -12,12 +13,13 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
-from hucheng.base.keys import signed
+from hucheng.base.keys import NodeKey, derived, master_key, signed
 from hucheng.base.ledger import Ledger
 from hucheng.errors import JournalBroken
 from hucheng.gate import checkpoints, merkle
 from hucheng.gate.checkpoints import Checkpoint
-from hucheng.gate.journal import PLACE, START, head_message, journal_checkpoint, journal_head
+from hucheng.gate.journal import FILE, PLACE, START, head_message, journal_checkpoint, journal_head, metadata
+from hucheng.settings import Settings
 
 _PAGE = 20_000
 
@@ -37,12 +39,8 @@ def verify(ledger: Ledger, public: bytes, file: Path, *, checkpointing: threadin
     entry, an entry taken out, put in or swapped, entries cut off at the end, a changed, missing or foreign
     checkpoint in the table or in the file, a changed head. Needs no secret key.
     """
-    with checkpointing or nullcontext(), ledger.read() as conn:
-        sealed = _checkpoints(conn, public, file)
-        head = _head(conn, public)
-        if head[2] != len(sealed):
-            what = f"the head counts {head[2]} checkpoints, there are {len(sealed)}"
-            raise JournalBroken(what, where="checkpoints", seq=sealed[-1].last + 1 if sealed else 1)
+    with checkpointing or nullcontext():
+        sealed = _sealed_so_far(ledger, public, file, patience=0 if checkpointing else 5)
     with ledger.read() as conn:
         # A new snapshot, so that checkpoints are not held up while a long chain is read: it may have grown.
         newest = _head(conn, public)
@@ -53,6 +51,16 @@ def verify(ledger: Ledger, public: bytes, file: Path, *, checkpointing: threadin
     if link != newest[1]:
         raise JournalBroken("the head holds another hash than the last entry", where=f"entry {seq}", seq=seq)
     return Verified(seq, link.hex(), len(sealed))
+
+
+def verify_home(settings: Settings) -> Verified:
+    """Check the journal of a home, beside a running node or without one; writes nothing. Raises as `verify`."""
+    public = NodeKey(derived(master_key(settings.home / "keys" / "master.key"), "node signature")).public
+    ledger = Ledger(settings.journal, migrate=False, metadata=metadata)
+    try:
+        return verify(ledger, public, settings.home / FILE)
+    finally:
+        ledger.close()
 
 
 def _chain(conn: Connection, sealed: Sequence[Checkpoint]) -> tuple[int, bytes]:
@@ -94,6 +102,24 @@ def _sealed(stretch: Checkpoint, leaves: Sequence[bytes], link: bytes) -> None:
             where=f"checkpoint {stretch.number}",
             seq=stretch.first,
         )
+
+
+def _sealed_so_far(ledger: Ledger, public: bytes, file: Path, patience: int) -> list[Checkpoint]:
+    """The checkpoints, where table, file and head agree. Beside a running writer they may differ for a moment."""
+    for left in range(patience, -1, -1):
+        try:
+            with ledger.read() as conn:
+                sealed = _checkpoints(conn, public, file)
+                head = _head(conn, public)
+            if head[2] != len(sealed):
+                what = f"the head counts {head[2]} checkpoints, there are {len(sealed)}"
+                raise JournalBroken(what, where="checkpoints", seq=sealed[-1].last + 1 if sealed else 1)
+            return sealed
+        except JournalBroken:
+            if not left:
+                raise
+            time.sleep(0.1)
+    raise AssertionError
 
 
 def _checkpoints(conn: Connection, public: bytes, file: Path) -> list[Checkpoint]:

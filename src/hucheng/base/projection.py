@@ -1,0 +1,59 @@
+"""Registers as tables of the lake, for bulk reads: what holds now, without sensitive fields."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from hucheng.base.contracts import Contract
+from hucheng.base.lake import Lake
+from hucheng.base.registers import Registers
+
+APP_ID = "registers"
+_ARROW: dict[str, pa.DataType] = {
+    "string": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", "UTC"),
+    "time": pa.time64("us"),
+    "array": pa.list_(pa.string()),
+}
+
+
+class Projection:
+    """Keeps the lake's copies of registers; the register's version is the Delta commit's transaction."""
+
+    def __init__(self, registers: Registers, lake: Lake) -> None:
+        self._registers = registers
+        self._lake = lake
+        self._done: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def ensure(self, contract: Contract) -> None:
+        """Bring the copy of one register to its present version; does nothing when it is there."""
+        version = self._registers.version(contract.id)
+        if self._done.get(contract.id) == version:
+            return
+        with self._lock:
+            if version:
+                rows = self._registers.all(contract.id, sealed=False)
+                self._lake.replace(contract.id, table(contract, rows, unsealed(contract)), APP_ID, version)
+            self._done[contract.id] = version
+
+
+def unsealed(contract: Contract) -> list[str]:
+    """The fields that lie open in the lake."""
+    return [f.name for f in contract.fields if f.classification != "sensitive"]
+
+
+def table(contract: Contract, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> pa.Table:
+    """Rows as Arrow with the fields named; nested objects are left out."""
+    kinds = {name: _ARROW.get(contract.field(name).type) for name in names}
+    return pa.table(
+        {name: pa.array([row.get(name) for row in rows], kind) for name, kind in kinds.items() if kind is not None}
+    )

@@ -1,0 +1,116 @@
+"""What is true about a request: the facts policies decide on, each looked up at its source, never taken on trust."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from hucheng.base.registers import Registers
+from hucheng.gate.policy import Facts
+from hucheng.gate.principals import Principal, Principals
+from hucheng.gate.stores import MANDATES, Scope, community_of
+
+
+class CaseFacts(Struct, frozen=True):
+    """What the gate must know of a case. ``org``: the community it belongs to; ``called``: whom it was sent to."""
+
+    id: str
+    kind: str
+    resident_id: str
+    open: bool
+    assigned_to: str | None
+    org: str
+    called: tuple[str, ...] = ()
+
+
+class CaseLookup(Protocol):
+    """The room of cases, as the gate sees it."""
+
+    def is_open(self, case_id: str) -> CaseFacts | None:
+        """The case (``open`` says whether it still is); None when there is none of this id."""
+        ...
+
+
+class Found(Struct, frozen=True):
+    """Facts, the scope that follows from them, and a mandate that ended (for the refusal), by id and end."""
+
+    facts: Facts
+    scope: Scope
+    case: CaseFacts | None
+    ended: tuple[str, datetime] | None
+
+
+class FactFinder:
+    """Looks up facts in registers, the organisation tree and the room of cases."""
+
+    def __init__(
+        self,
+        registers: Registers,
+        principals: Principals,
+        clock: Callable[[], datetime],
+        cases: CaseLookup | None = None,
+    ) -> None:
+        self._registers = registers
+        self._principals = principals
+        self._clock = clock
+        self.cases = cases
+
+    def find(self, who: Principal, purpose: str, person: str | None, case_id: str | None) -> Found:
+        """The facts of one request. A case or person that does not exist gives the same as one out of reach."""
+        case = self.cases.is_open(case_id) if case_id and self.cases is not None else None
+        live = case if case is not None and case.open else None
+        area = self._principals.area(who)
+        home = community_of(self._registers, person) if person else None
+        place = home if person else case.org if case is not None else None
+        about = live is not None and (person is None or live.resident_id == person)
+        scopes, people, ended = self._mandates(who, person)
+        facts = Facts(
+            purpose=purpose,
+            person=person or "",
+            single=person is not None,
+            own=person is not None and who.resident_id == person and who.kind == "resident",
+            in_area=place is not None and place in area,
+            mandate=scopes is not None,
+            scopes=tuple(sorted(scopes or ())),
+            case=live is not None,
+            case_kind=live.kind if live is not None else "",
+            case_about=about,
+            case_mine=live is not None and live.assigned_to == who.id,
+            case_called=live is not None and who.id in live.called,
+        )
+        bounded = who.kind in ("officer", "auditor", "operator", "service")
+        scope = Scope(
+            person=person,
+            people=people if person is None and who.kind == "carer" else None,
+            communities=area if person is None and bounded else None,
+        )
+        if person is None and who.kind == "resident":
+            scope = Scope(person=who.resident_id or "")
+        return Found(facts, scope, case, ended)
+
+    def _mandates(
+        self, who: Principal, person: str | None
+    ) -> tuple[set[str] | None, frozenset[str] | None, tuple[str, datetime] | None]:
+        """What mandates in force cover (None: there is none), for whom, and one that ended."""
+        if who.kind != "carer":
+            return None, None, None
+        now = self._clock()
+        if person is not None:
+            known = self._registers.known_of_person(MANDATES, person)
+            rows = [(r.data, r.valid_from, r.valid_to) for r in known if r.data["carer"] == who.id]
+        else:
+            rows = [(data, now, None) for data in self._registers.find(MANDATES, {"carer": who.id})]
+        spans = [(data, max(begin, data["valid_from"]), _earlier(end, data["valid_to"])) for data, begin, end in rows]
+        held = [data for data, begin, end in spans if begin <= now and (end is None or end > now)]
+        over = [(str(data["mandate_id"]), end) for data, _, end in spans if end is not None and end <= now]
+        past = max(over, key=lambda one: one[1], default=None)
+        people = frozenset(r["resident_id"] for r in held)
+        return ({s for r in held for s in r["scopes"]} if held else None), people, past
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier of two ends, None being without end."""
+    return min((end for end in (one, other) if end is not None), default=None)

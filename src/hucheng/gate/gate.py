@@ -1,0 +1,514 @@
+"""The gate: `open` a view, `look` at rows, `authorise` a deed, `stand` in the stream; or be refused with the reason."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from pyroaring import BitMap
+
+from hucheng.base.catalogue import Catalogue
+from hucheng.base.contracts import Contract
+from hucheng.base.current import CurrentReader
+from hucheng.base.keys import Keys
+from hucheng.base.lake import Lake
+from hucheng.base.projection import Projection, table
+from hucheng.base.registers import Registers
+from hucheng.base.rpc import exposed
+from hucheng.errors import BadRequest, HuchengError, Refused, Unavailable
+from hucheng.gate.bulk import Engine
+from hucheng.gate.entries import Entry, asked_by
+from hucheng.gate.facts import CaseLookup, FactFinder, Found
+from hucheng.gate.journal import Journal
+from hucheng.gate.policy import Facts, Policies, check
+from hucheng.gate.principals import Principal, Principals
+from hucheng.gate.purposes import Purpose, Purposes, Request
+from hucheng.gate.shaping import control, hand_out, named_in, shape, use_of
+from hucheng.gate.standing import Sink, StandingView
+from hucheng.gate.stores import Read, ReadingStore, RegisterStore, Store
+from hucheng.gate.views import Given, Part, View
+
+_DECISIONS = 50_000
+
+
+class Gate:
+    """The one door. Holds no data; what it hands out is in the journal before it leaves.
+
+    ``journal`` is the steward's; a process without it (the intake) gives ``sink``, which takes the entries of its
+    standing views, and can open nothing else. ``lake`` and ``current`` are where readings lie.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        registers: Registers,
+        keys: Keys,
+        principals: Principals,
+        purposes: Purposes,
+        journal: Journal | None = None,
+        sink: Sink | None = None,
+        lake: Lake | None = None,
+        current: CurrentReader | None = None,
+        partitions: int = 1,
+        cases: CaseLookup | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.catalogue = catalogue
+        self.principals = principals
+        self.journal = journal
+        self._registers = registers
+        self._keys = keys
+        self._purposes = purposes
+        self._sink = sink
+        self._clock = clock
+        self._finder = FactFinder(registers, principals, clock, cases)
+        self._lake = lake
+        self._projection = Projection(registers, lake) if lake is not None else None
+        self._engine: Engine | None = None
+        self._stores: dict[str, Store] = {
+            "register": RegisterStore(registers),
+            "lake": ReadingStore(registers, lake, current, partitions=partitions, clock=clock),
+        }
+        self._policies: tuple[int, Policies, dict[str, HuchengError]] | None = None
+        self._decided: dict[tuple[Any, ...], str] = {}
+
+    def register_store(self, name: str, store: Store) -> None:
+        """Let another room keep a dataset: its contract names ``name`` as its store."""
+        self._stores[name] = store
+
+    def register_cases(self, cases: CaseLookup) -> None:
+        """Let the room of cases say which are open."""
+        self._finder.cases = cases
+
+    def open(
+        self,
+        principal: Principal,
+        purpose: str,
+        datasets: Sequence[str],
+        case: str | None = None,
+        *,
+        person: str | None = None,
+    ) -> View:
+        """A view of one or several datasets. Raises Refused with ``policy`` and ``needed``; UnknownDataset.
+
+        With a ``person``, or where purpose or case name one, it shows that resident only; without, whom the
+        principal's area or mandates allow row by row, and everybody in bulk, where a policy permits ``bulk``.
+        """
+        who, why, found, person = self._known(principal, purpose, datasets, case, person)
+        parts = {name: self._part(who, why, found, name, "read", soft=True) for name in datasets}
+        if not all(parts.values()):
+            parts = {name: self._part(who, why, found, name, "bulk", soft=True) for name in datasets}
+        if not all(parts.values()):
+            for name in datasets:
+                self._part(who, why, found, name, "read")
+
+        def bulk() -> tuple[Engine, list[Part]]:
+            if person is not None:
+                raise BadRequest("this view shows one resident", mend="open it without a person for many")
+            allowed = [self._part(who, why, found, name, "bulk") for name in datasets]
+            parts_ = [part for part in allowed if part is not None]
+            return self._bulk_engine([part.contract for part in parts_]), parts_
+
+        readable = {name: part for name, part in parts.items() if part is not None}
+        note = self._noting(who, why, found, person)
+        return View(who, why, readable, found.scope, self._store, note, bulk)
+
+    @exposed
+    def look(
+        self,
+        principal: Principal,
+        purpose: str,
+        reads: list[Read],
+        *,
+        case: str | None = None,
+        person: str | None = None,
+    ) -> list[list[dict[str, Any]]]:
+        """Rows for each read, under one journal entry. Raises Refused, BadRequest, UnknownDataset."""
+        if not reads:
+            return []
+        if person is None:
+            person = _named(reads)
+        datasets = list(dict.fromkeys(read.dataset for read in reads))
+        who, why, found, person = self._known(principal, purpose, datasets, case, person)
+        for read in reads:
+            asked = read.where.get("resident_id")
+            if person is not None and isinstance(asked, str) and asked != person:
+                other = self._finder.find(who, purpose, asked, case)
+                raise self._refused(who, purpose, "read", other, asked, datasets, _another(person))
+        parts = {}
+        for name in datasets:
+            part = self._part(who, why, found, name, "read")
+            assert part is not None
+            parts[name] = part
+
+        def bulk() -> tuple[Engine, list[Part]]:
+            raise BadRequest("a look is not a bulk use", mend="open a view")
+
+        view = View(who, why, parts, found.scope, self._store, self._noting(who, why, found, person), bulk)
+        try:
+            return view.look(reads)
+        except Refused as refusal:
+            raise self._refused(who, purpose, "read", found, person, datasets, refusal) from refusal
+
+    def authorise(
+        self,
+        principal: Principal,
+        action: str,
+        *,
+        person: str | None = None,
+        case: str | None = None,
+        context: dict[str, Any] | None = None,
+    ) -> None:
+        """Permit a deed, or raise Refused. Noted in the journal; call it before a write transaction is opened.
+
+        ``context`` goes into the entry, sealed under the person's key.
+        """
+        who = self.principals.get(principal.id)
+        found = self._finder.find(who, "", person, case)
+        if person is None and found.case is not None:
+            person = found.case.resident_id
+        try:
+            policy = self._decide(who, action, None, found.facts, "base")
+        except Refused as refusal:
+            raise self._refused(who, "", action, found, person, (), refusal) from refusal
+        self._append(
+            Entry(
+                at=self._clock(),
+                kind="deed",
+                purpose="",
+                basis="",
+                action=action,
+                case=case,
+                policy=policy,
+                person=self._recorded(person),
+                detail=dict(context or {}) if self._recorded(person) else {},
+                **asked_by(who),
+            )
+        )
+
+    def permit(self, principal: Principal, purpose: str, action: str, *, person: str | None = None) -> Principal:
+        """Permit what is done for a purpose without a dataset, or raise Refused; the caller notes what came of it."""
+        who, why, found, person = self._known(principal, purpose, (), None, person)
+        try:
+            self._decide(who, action, None, found.facts, self._purposes.owner(why.id))
+        except Refused as refusal:
+            raise self._refused(who, purpose, action, found, person, (), refusal) from refusal
+        return who
+
+    def stand(
+        self, principal: Principal, purpose: str, dataset: str, fields: Sequence[str] | None = None
+    ) -> StandingView:
+        """A standing view of the stream of one dataset, for a purpose that is declared as standing. Raises Refused."""
+        sink = self._sink or self._journal_one
+        who, why, found, _ = self._known(principal, purpose, [dataset], None, None)
+        if not why.standing:
+            refusal = Refused(f"{purpose} is no standing purpose", policy="purpose.standing", needed="standing: true")
+            raise self._refused(who, purpose, "stand", found, None, [dataset], refusal)
+        part = self._part(who, why, found, dataset, "stand")
+        assert part is not None
+        wanted = tuple(fields) if fields is not None else part.use.fields
+        beyond = [name for name in wanted if name not in part.use.fields]
+        if beyond:
+            refusal = Refused(
+                f"{dataset}: {', '.join(beyond)} is not for {purpose}",
+                policy="contract.fields",
+                needed=f"one of {', '.join(part.use.fields)}",
+            )
+            raise self._refused(who, purpose, "stand", found, None, [dataset], refusal)
+        entry = Entry(
+            at=self._clock(),
+            kind="standing",
+            purpose=purpose,
+            basis=why.legal_basis,
+            datasets=(dataset,),
+            fields=(wanted,),
+            policy=part.policy,
+            ref=secrets.token_hex(8),
+            **asked_by(who),
+        )
+        return StandingView(
+            part.contract,
+            part.use,
+            wanted,
+            entry,
+            sink,
+            self._clock,
+            lambda name: self._register_of(who, why, found, name, sink),
+        )
+
+    @exposed
+    def purposes(self) -> list[Purpose]:
+        """The closed list of what data may be used for."""
+        return self._purposes.all()
+
+    @exposed
+    def requests(self, principal: Principal) -> list[Request]:
+        """What apps ask for, and what became of it."""
+        self.principals.get(principal.id)
+        return self._purposes.requests()
+
+    @exposed
+    def accept(self, principal: Principal, kind: str, name: str, assessment: str) -> Request:
+        """Accept an app's request, with an impact assessment. Raises Refused, BadRequest, NotFound."""
+        self.authorise(principal, "requests.accept", context={"kind": kind, "id": name})
+        if kind == "policies":
+            check(name, self._purposes.asked(name), self.catalogue)
+        return self._purposes.accept(kind, name, by=principal.id, assessment=assessment)
+
+    @exposed
+    def refuse(self, principal: Principal, kind: str, name: str, reason: str) -> Request:
+        """Refuse an app's request, or take an acceptance back. Raises Refused, NotFound."""
+        self.authorise(principal, "requests.refuse", context={"kind": kind, "id": name})
+        return self._purposes.refuse(kind, name, by=principal.id, reason=reason)
+
+    def close(self) -> None:
+        """Let go of the engine; the journal belongs to whoever made it."""
+        if self._engine is not None:
+            self._engine.close()
+
+    def _known(
+        self, principal: Principal, purpose: str, datasets: Sequence[str], case: str | None, person: str | None
+    ) -> tuple[Principal, Purpose, Found, str | None]:
+        """Everything that must be known before a policy is asked. Refusals here are journaled as well."""
+        who = self.principals.get(principal.id)
+        if person is None and purpose in ("self.access", "rights.journal") and who.kind == "resident":
+            person = who.resident_id
+        found = self._finder.find(who, purpose, person, case)
+        try:
+            why = self._purposes.get(purpose)
+            if who.kind not in why.kinds:
+                raise Refused(
+                    f"{purpose} is not for a {who.kind}",
+                    policy="purpose.kinds",
+                    needed=f"to be {' or '.join(why.kinds)}",
+                )
+            if why.needs_case and not found.facts.case:
+                raise Refused(
+                    f"{purpose} needs an open case", policy="purpose.case", needed="an open case about the person"
+                )
+        except Refused as refusal:
+            raise self._refused(who, purpose, "read", found, person, datasets, refusal) from refusal
+        if why.needs_case and person is None and found.case is not None:
+            person = found.case.resident_id
+            found = self._finder.find(who, purpose, person, case)
+        return who, why, found, person
+
+    def _part(
+        self, who: Principal, why: Purpose, found: Found, dataset: str, action: str, soft: bool = False
+    ) -> Part | None:
+        """A dataset of a view, if contract and policies permit it; with ``soft``, None where they do not."""
+        contract = self.catalogue.get(dataset)
+        person = found.facts.person or None
+        try:
+            use = use_of(contract, why.id)
+            policy = self._decide(who, action, dataset, found.facts, self._purposes.owner(why.id))
+            control(contract, use)
+        except Refused as refusal:
+            if soft:
+                return None
+            raise self._refused(who, why.id, action, found, person, [dataset], refusal) from refusal
+        return Part(contract, use, policy)
+
+    def _decide(self, who: Principal, action: str, dataset: str | None, facts: Facts, owner: str) -> str:
+        policies, broken = self._current_policies()
+        if owner in broken:
+            raise Refused(
+                f"the policies of {owner} cannot be applied: {broken[owner].what}",
+                policy="policies.valid",
+                needed="policies that validate",
+            )
+        key = (who, action, dataset, facts, owner)
+        known = self._decided.get(key)
+        if known is None:
+            known = policies.decide(who, action, dataset, facts, owner=owner)
+            if len(self._decided) >= _DECISIONS:
+                self._decided.clear()
+            self._decided[key] = known
+        return known
+
+    def _current_policies(self) -> tuple[Policies, dict[str, HuchengError]]:
+        changes = self._purposes.changes
+        if self._policies is None or self._policies[0] != changes:
+            accepted = self._purposes.policies()
+            broken: dict[str, HuchengError] = {}
+            for app, text in accepted.items():
+                try:
+                    check(app, text, self.catalogue)
+                except HuchengError as error:
+                    broken[app] = error
+            sound = {app: text for app, text in accepted.items() if app not in broken}
+            self._decided.clear()
+            self._policies = changes, Policies(self.catalogue, sound), broken
+        return self._policies[1], self._policies[2]
+
+    def _refused(
+        self,
+        who: Principal,
+        purpose: str,
+        action: str,
+        found: Found,
+        person: str | None,
+        datasets: Iterable[str],
+        refusal: Refused,
+    ) -> Refused:
+        """The refusal, after it is in the journal; a mandate that ended is named as the reason."""
+        if found.ended is not None and not found.facts.mandate and refusal.details.get("policy") != "mandate.in-force":
+            name, end = found.ended
+            refusal = Refused(
+                f"the mandate {name} ended on {end.date().isoformat()}",
+                where=purpose or action,
+                mend="needed: a new mandate from the resident",
+                policy="mandate.in-force",
+                needed="a new mandate from the resident",
+                needed_zh="居民新的委托",
+            )
+        if refusal.details.get("journaled"):
+            return refusal
+        recorded = self._recorded(person)
+        entry = Entry(
+            at=self._clock(),
+            kind="refused",
+            purpose=purpose if purpose in {one.id for one in self._purposes.all()} else "",
+            basis="",
+            datasets=tuple(name for name in datasets if name in self.catalogue),
+            action=action,
+            case=found.case.id if found.case is not None else None,
+            result="refused",
+            policy=str(refusal.details.get("policy", "")),
+            person=recorded,
+            detail={} if recorded or person is None else {"asked": self._digest(person)},
+            **asked_by(who),
+        )
+        if self.journal is not None or self._sink is not None:
+            (self._journal_one if self.journal is not None else self._sink or self._journal_one)(entry)
+        refusal.details["journaled"] = True
+        return refusal
+
+    def _noting(self, who: Principal, why: Purpose, found: Found, person: str | None) -> Callable[[Given], None]:
+        """What writes a hand-out into the journal."""
+
+        def note(given: Given) -> None:
+            recorded = self._recorded(person)
+            others = given.people - {recorded} if recorded else given.people
+            if recorded is None and len(others) == 1 and given.kind == "look":
+                recorded, others = next(iter(others)), frozenset()
+            entry = Entry(
+                at=self._clock(),
+                kind=given.kind,
+                purpose=why.id,
+                basis=why.legal_basis,
+                datasets=tuple(part.contract.id for part in given.uses),
+                fields=tuple(part.use.fields for part in given.uses),
+                case=found.case.id if found.case is not None else None,
+                policy=given.uses[0].policy if given.uses else "",
+                counts={"rows": given.rows, "people": self._count(given, recorded)},
+                person=recorded,
+                people=others,
+                detail=self._detail(given.reads, recorded),
+                **asked_by(who),
+            )
+            self._append(entry, given.numbers)
+
+        return note
+
+    @staticmethod
+    def _count(given: Given, recorded: str | None) -> int:
+        if given.numbers is not None:
+            return len(given.numbers)
+        return len(given.people | ({recorded} if recorded else set()))
+
+    def _detail(self, reads: Sequence[Read], recorded: str | None) -> dict[str, Any]:
+        """What was asked for: in full where it is sealed for one person, otherwise as keyed digests."""
+        found: list[dict[str, Any]] = []
+        for read in reads:
+            where = {n: v if recorded else self._digest(v) for n, v in read.where.items() if n != "resident_id"}
+            one: dict[str, Any] = {"dataset": read.dataset, "kind": read.kind}
+            if where:
+                one["where"] = where
+            if read.device:
+                one["device"] = read.device if recorded else self._digest(read.device)
+            if read.since:
+                one["since"] = read.since.isoformat()
+            found.append(one)
+        return {"reads": found} if found else {}
+
+    def _digest(self, value: Any) -> str:
+        return self._keys.digest("journal values", str(value)).hex()[:32]
+
+    def _recorded(self, person: str | None) -> str | None:
+        """The person, if we know anybody of this id: a made-up id must not become a person of the journal."""
+        if person is None:
+            return None
+        return person if self._keys.people([person], make=False) else None
+
+    def _append(self, entry: Entry, numbers: BitMap | None = None) -> None:
+        if self.journal is None:
+            raise Unavailable("this process keeps no journal, so it hands nothing out", mend="ask the steward")
+        self.journal.append([entry], numbers=numbers)
+
+    def _journal_one(self, entry: Entry) -> None:
+        self._append(entry)
+
+    def _store(self, contract: Contract) -> Store:
+        found = self._stores.get(contract.store)
+        if found is None:
+            raise Unavailable(
+                f"nobody keeps {contract.id} here", where=f"store {contract.store!r}", mend="start that room"
+            )
+        return found
+
+    def _bulk_engine(self, contracts: Iterable[Contract]) -> Engine:
+        if self._lake is None or self._projection is None:
+            raise Unavailable("there is no lake here", mend="open the gate where the lake is")
+        for contract in contracts:
+            if contract.kind == "register":
+                self._projection.ensure(contract)
+        if self._engine is None:
+            self._lake.root.mkdir(parents=True, exist_ok=True)
+            self._engine = Engine(self._lake, self._keys)
+        return self._engine
+
+    def _register_of(self, who: Principal, why: Purpose, found: Found, dataset: str, sink: Sink) -> pa.Table:
+        """The permitted fields of a whole register, for a standing view; sealed fields are opened here."""
+        part = self._part(who, why, found, dataset, "stand")
+        assert part is not None
+        hidden = {f.name for f in part.contract.fields if f.classification == "sensitive"}
+        rows = self._registers.all(dataset, sealed=bool(hidden & named_in(part.use, part.contract)))
+        rows = [rows[n] for n in shape(part.contract, part.use, rows)]
+        person = part.contract.person
+        people = {row[person] for row in rows if row.get(person)} if person else set()
+        sink(
+            Entry(
+                at=self._clock(),
+                kind="standing",
+                purpose=why.id,
+                basis=why.legal_basis,
+                datasets=(dataset,),
+                fields=(part.use.fields,),
+                action="register",
+                policy=part.policy,
+                counts={"rows": len(rows), "people": len(people)},
+                people=tuple(people),
+                ref=secrets.token_hex(8),
+                **asked_by(who),
+            )
+        )
+        return table(part.contract, hand_out(part.contract, part.use, rows), part.use.fields)
+
+
+def _named(reads: Sequence[Read]) -> str | None:
+    """The one resident all reads name."""
+    named = {read.where.get("resident_id") for read in reads if isinstance(read.where.get("resident_id"), str)}
+    return str(next(iter(named))) if len(named) == 1 else None
+
+
+def _another(person: str) -> Refused:
+    return Refused(
+        "the read names another resident than the view",
+        policy="view.person",
+        needed="to ask about one resident at a time",
+    )

@@ -1,0 +1,156 @@
+"""A contract's row condition and coarsening, on rows or written as SQL; what cannot be applied stops the read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import sqlglot
+from sqlglot import exp
+
+from hucheng.base.contracts import Contract, Use
+from hucheng.base.expressions import checked
+from hucheng.base.lake import connection
+from hucheng.errors import ContractError, HuchengError, Refused
+
+_ARROW: dict[str, pa.DataType] = {
+    "string": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", "UTC"),
+    "time": pa.time64("us"),
+    "array": pa.list_(pa.string()),
+}
+SQL_TYPES: dict[str, str] = {
+    "string": "VARCHAR",
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+    "time": "TIME",
+    "array": "VARCHAR[]",
+}
+_local = threading.local()
+
+
+def quoted(name: str) -> str:
+    """A name as a SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def use_of(contract: Contract, purpose: str) -> Use:
+    """What the contract grants a purpose. Raises Refused when it grants nothing."""
+    use = contract.uses.get(purpose)
+    if use is None:
+        raise Refused(
+            f"{contract.id} is not for {purpose}",
+            where=contract.id,
+            policy="contract.use",
+            needed=f"a use for {purpose} in the contract of {contract.id}, published by {contract.owner}",
+        )
+    return use
+
+
+def control(contract: Contract, use: Use) -> None:
+    """Check that condition and coarsening can be applied. Raises Refused when not: nothing is handed out then."""
+    for text in (use.where, *use.coarsen.values()):
+        if text is not None:
+            try:
+                checked(text, contract.field_names, where=contract.id)
+            except ContractError as error:
+                raise stopped(contract, error) from error
+    for name in use.fields:
+        if name not in contract.field_names:
+            raise stopped(contract, HuchengError(f"no field {name!r}"))
+
+
+def stopped(contract: Contract, error: Exception) -> Refused:
+    """The refusal for a control that cannot be applied."""
+    return Refused(
+        f"a control cannot be applied: {getattr(error, 'what', error)}",
+        where=contract.id,
+        mend="mend the contract",
+        policy="control.applies",
+        needed="a row condition and a coarsening that can be applied",
+    )
+
+
+def columns(contract: Contract, use: Use) -> list[str]:
+    """The SQL of each permitted field, coarsened where the use says so, under its own name and type."""
+    found = []
+    for name in use.fields:
+        coarse = use.coarsen.get(name)
+        kind = SQL_TYPES.get(contract.field(name).type)
+        if coarse is None:
+            found.append(quoted(name))
+        elif kind in ("DATE", "TIMESTAMP WITH TIME ZONE"):
+            found.append(f"CAST({coarse} AS {kind}) AS {quoted(name)}")
+        else:
+            found.append(f"({coarse}) AS {quoted(name)}")
+    return found
+
+
+def named_in(use: Use, contract: Contract) -> set[str]:
+    """Fields that a use's fields, condition and coarsening need."""
+    texts = [text for text in (use.where, *use.coarsen.values()) if text]
+    inside = {c.name for text in texts for c in sqlglot.parse_one(text, dialect="duckdb").find_all(exp.Column)}
+    return (inside | set(use.fields)) & set(contract.field_names)
+
+
+def shape(contract: Contract, use: Use, rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Indices of the rows that meet the condition; for most uses, all."""
+    if use.where is None or not rows:
+        return list(range(len(rows)))
+    table = _table(contract, rows, named_in(use, contract))
+    try:
+        db = _db()
+        db.register("shaped_rows", table)
+        kept = db.execute(f"SELECT row_number_ FROM shaped_rows WHERE {use.where} ORDER BY 1").fetchall()
+    except (duckdb.Error, pa.ArrowInvalid) as error:
+        raise stopped(contract, error) from error
+    return [int(row[0]) for row in kept]
+
+
+def hand_out(contract: Contract, use: Use, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The permitted fields of each row, coarsened."""
+    if not use.coarsen or not rows:
+        return [{name: row.get(name) for name in use.fields} for row in rows]
+    coarse = [name for name in use.fields if name in use.coarsen]
+    table = _table(contract, rows, named_in(use, contract))
+    picked = [sql for name, sql in zip(use.fields, columns(contract, use), strict=True) if name in use.coarsen]
+    try:
+        db = _db()
+        db.register("shaped_rows", table)
+        coarsened = db.execute(f"SELECT {', '.join(picked)} FROM shaped_rows ORDER BY row_number_").fetchall()
+    except (duckdb.Error, pa.ArrowInvalid) as error:
+        raise stopped(contract, error) from error
+    out = []
+    for row, values in zip(rows, coarsened, strict=True):
+        fine = {name: row.get(name) for name in use.fields}
+        out.append(fine | dict(zip(coarse, values, strict=True)))
+    return out
+
+
+def _table(contract: Contract, rows: Sequence[dict[str, Any]], names: Collection[str]) -> pa.Table:
+    arrays: dict[str, pa.Array] = {"row_number_": pa.array(range(len(rows)), pa.int64())}
+    for name in sorted(names):
+        kind = _ARROW.get(contract.field(name).type)
+        if kind is not None:
+            try:
+                arrays[name] = pa.array([row.get(name) for row in rows], kind)
+            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+                raise stopped(contract, error) from error
+    return pa.table(arrays)
+
+
+def _db() -> duckdb.DuckDBPyConnection:
+    found: duckdb.DuckDBPyConnection | None = getattr(_local, "db", None)
+    if found is None:
+        found = _local.db = connection()
+    return found

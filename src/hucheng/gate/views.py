@@ -1,0 +1,187 @@
+"""A view: the smallest slice that serves one purpose, for one principal; every hand-out is in the journal first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+from msgspec import Struct, structs
+from pyroaring import BitMap
+
+from hucheng.base.contracts import Contract, Use
+from hucheng.errors import BadRequest, Refused
+from hucheng.gate.bulk import PERSON, Engine, Joined
+from hucheng.gate.principals import Principal
+from hucheng.gate.purposes import Purpose
+from hucheng.gate.shaping import control, hand_out, shape
+from hucheng.gate.stores import Read, Scope, Store
+
+
+class Part(Struct, frozen=True):
+    """One dataset of a view, and what the purpose may see of it."""
+
+    contract: Contract
+    use: Use
+    policy: str
+
+
+class Given(Struct, frozen=True):
+    """What is about to be handed out, for the journal. ``numbers``: the people of a bulk use."""
+
+    uses: tuple[Part, ...]
+    kind: str
+    rows: int
+    people: frozenset[str] = frozenset()
+    numbers: BitMap | None = None
+    reads: tuple[Read, ...] = ()
+
+
+Note = Callable[[Given], None]
+
+
+class View:
+    """What `Gate.open` gives. Holds no data: each call reads, notes in the journal, and only then hands out."""
+
+    def __init__(
+        self,
+        who: Principal,
+        purpose: Purpose,
+        uses: Mapping[str, Part],
+        scope: Scope,
+        stores: Callable[[Contract], Store],
+        note: Note,
+        bulk: Callable[[], tuple[Engine, Sequence[Part]]],
+    ) -> None:
+        self.who = who
+        self.purpose = purpose
+        self._uses = dict(uses)
+        self._scope = scope
+        self._stores = stores
+        self._note = note
+        self._bulk = bulk
+        self._joined: Joined | None = None
+
+    def rows(self, read: Read) -> list[dict[str, Any]]:
+        """Rows as `Read` asks; the permitted fields, coarsened. Raises Refused, BadRequest."""
+        return self.look([read])[0]
+
+    def row(self, read: Read) -> dict[str, Any] | None:
+        """The first row, or None."""
+        found = self.rows(structs.replace(read, kind="row"))
+        return found[0] if found else None
+
+    def recent(self, read: Read) -> list[dict[str, Any]]:
+        """Readings of one resident, newest first."""
+        return self.rows(structs.replace(read, kind="recent"))
+
+    def last(self, read: Read) -> list[dict[str, Any]]:
+        """The newest reading of each metric of one resident."""
+        return self.rows(structs.replace(read, kind="last"))
+
+    def look(self, reads: Sequence[Read]) -> list[list[dict[str, Any]]]:
+        """Several reads under one journal entry."""
+        handed: list[list[dict[str, Any]]] = []
+        people: set[str] = set()
+        count = 0
+        for read in reads:
+            part = self._part(read.dataset)
+            rows = self._read(part, read)
+            person = part.contract.person
+            if person is not None:
+                people.update(row[person] for row in rows if row.get(person) is not None)
+            count += len(rows)
+            handed.append(hand_out(part.contract, part.use, rows))
+        uses = tuple({read.dataset: self._uses[read.dataset] for read in reads}.values())
+        self._note(Given(uses, "look", count, frozenset(people), reads=tuple(reads)))
+        return handed
+
+    @property
+    def table(self) -> Any:
+        """All rows of all people as one Ibis table, to build expressions on for `fetch`. Nothing is read yet."""
+        if self._inside().smallest > 1:
+            raise self._grouped_only()
+        return self._inside().table()
+
+    def fetch(self, expr: Any) -> pa.Table:
+        """The result of an Ibis expression over `table`, as Arrow. Raises Refused when it reaches beyond the view.
+
+        The journal names the people in the result, where it has a ``resident_id``; otherwise everybody in the view.
+        """
+        inside = self._inside()
+        if inside.smallest > 1:
+            raise self._grouped_only()
+        result = inside.fetch(expr)
+        if PERSON in result.column_names and PERSON in inside.schema():
+            people = frozenset(one for one in result.column(PERSON).unique().to_pylist() if one is not None)
+            self._note(Given(tuple(self._uses.values()), "bulk", result.num_rows, people))
+        else:
+            self._note(Given(tuple(self._uses.values()), "bulk", result.num_rows, numbers=inside.people()))
+        return result
+
+    def aggregate(
+        self,
+        by: Sequence[str],
+        measures: Mapping[str, tuple[str, str | None]],
+        where: Mapping[str, Any] | None = None,
+    ) -> pa.Table:
+        """Groups and their measures (count, people, sum, mean; min and max where single rows are allowed), as Arrow.
+
+        ``measures``: name → (measure, column or None). Groups below the smallest allowed number of people are left
+        out. The journal names everybody in the view: each of them is in the figures, or could be told from them.
+        """
+        inside = self._inside()
+        result = inside.aggregate(by, measures, where or {})
+        self._note(Given(tuple(self._uses.values()), "bulk", result.num_rows, numbers=inside.people()))
+        return result
+
+    def _part(self, dataset: str) -> Part:
+        part = self._uses.get(dataset)
+        if part is None:
+            raise Refused(
+                f"{dataset} is not in this view", policy="view.datasets", needed="to open a view that names it"
+            )
+        return part
+
+    def _read(self, part: Part, read: Read) -> list[dict[str, Any]]:
+        contract, use = part.contract, part.use
+        control(contract, use)
+        if use.smallest_group > 1:
+            raise self._grouped_only()
+        if read.offset < 0 or (read.limit is not None and read.limit < 0):
+            raise BadRequest("limit and offset are not negative", where=contract.id)
+        allowed = {*use.fields, *contract.key, *([contract.person] if contract.person else [])}
+        for name in (*read.where, *([read.order] if read.order else [])):
+            if name not in allowed or name in use.coarsen:
+                known = ", ".join(sorted(allowed - set(use.coarsen)))
+                raise Refused(
+                    f"{contract.id} cannot be searched by {name!r} for {self.purpose.id}",
+                    where=contract.id,
+                    policy="contract.fields",
+                    needed=f"one of {known}",
+                )
+        rows = self._stores(contract).rows(contract, read, self._scope)
+        if contract.person is not None and self._scope.person is not None:
+            # The store has bounded its answer already; should it ever not, nothing leaves here.
+            foreign = [row for row in rows if row.get(contract.person) != self._scope.person]
+            if foreign:
+                raise Refused(
+                    f"{contract.id} gave rows of somebody else",
+                    policy="control.applies",
+                    needed="a store that keeps to the scope",
+                )
+        return [rows[n] for n in shape(contract, use, rows)] if use.where is not None else rows
+
+    def _inside(self) -> Joined:
+        if self._joined is None:
+            engine, uses = self._bulk()
+            self._joined = Joined(engine, [(part.contract, part.use) for part in uses])
+        return self._joined
+
+    def _grouped_only(self) -> Refused:
+        smallest = max(part.use.smallest_group for part in self._uses.values())
+        return Refused(
+            f"{self.purpose.id} sees groups of at least {smallest} people, never single rows",
+            policy="contract.smallest-group",
+            needed="to ask for an aggregate",
+        )
