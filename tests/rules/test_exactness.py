@@ -126,3 +126,39 @@ def test_sql_and_arrays_and_text_give_the_same_table(seed: int) -> None:
     by_sql = decided(version, text, ON, text=True)
     assert decided(version, arrays, ON).to_pylist() == by_sql.to_pylist(), wild.text
     assert decided(version, table, ON).to_pylist() == by_sql.to_pylist(), wild.text
+
+
+@settings(max_examples=PACKS // 2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 2**40))
+def test_the_nearest_change_flips_the_outcome_and_no_smaller_one_does(seed: int) -> None:
+    rng = random.Random(seed)
+    wild = people.wild_pack(rng)
+    truth = wild.truth()
+    pack = loads(wild.text)
+    possible = list(truth)
+    if not possible:
+        return
+    for person in rng.sample(possible, min(4, len(possible))):
+        row = dict(zip(wild.domains, person, strict=True))
+        for name, each in pack.explain(row, ON)["outcomes"].items():
+            value = truth[person][name]
+            flips = [p for p in possible if truth[p][name] != value]
+            changes = {change["fact"]: change for change in each["nearest"]}
+            if not flips:
+                assert not changes
+                continue
+            assert all(row[fact] == change["from"] for fact, change in changes.items())
+            new = row | {fact: change["to"] for fact, change in changes.items()}
+            assert truth[tuple(new.values())][name] != value, (wild.text, row, name, changes)
+            least = min(cost(wild, person, other) for other in flips)
+            assert cost(wild, person, tuple(new.values())) == pytest.approx(least), (wild.text, row, name, changes)
+
+
+def cost(wild: people.Wild, one: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[int, float]:
+    """Facts changed, and how far: a share of the domain for numbers and dates, 1 for all else."""
+    far = 0.0
+    for (name, domain), a, b in zip(wild.domains.items(), one, other, strict=True):
+        if a != b:
+            counted = wild.facts[name] in ("integer", "decimal", "date")
+            far += abs(domain.index(a) - domain.index(b)) / len(domain) if counted else 1
+    return sum(a != b for a, b in zip(one, other, strict=True)), far

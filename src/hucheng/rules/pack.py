@@ -62,19 +62,24 @@ class Pack:
         return decide(self.version(on), table, self._day(on))
 
     def explain(
-        self, row: Mapping[str, Any], on: date | None = None, outcomes: Collection[str] | None = None
+        self,
+        row: Mapping[str, Any],
+        on: date | None = None,
+        outcomes: Collection[str] | None = None,
+        *,
+        nearest: bool = True,
     ) -> dict[str, Any]:
         """Why: outcomes of one person (all, or some) with reasons, basis and text in both languages.
 
         ``{"outcomes": {name: {"value", "reasons": [{"fact", "value"}], "nearest": [...], "basis", "text"}}}``; a fact
-        that the row lacks is unknown. RuleError where a fact is outside its domain or a constraint is broken.
+        that the row lacks is unknown. ``nearest=False`` leaves out the search for the least change that would flip it. RuleError where a fact is outside its domain or a constraint is broken.
 
         >>> from hucheng.rules import load
         >>> crisis = load("blood-pressure").explain({"systolic": 185, "diastolic": 95})["outcomes"]["crisis"]
         >>> crisis["value"], crisis["reasons"]
         (True, [{'fact': 'systolic', 'value': 185}])
         """
-        return explain(self.version(on), row, self._day(on), self.basis, outcomes)
+        return explain(self.version(on), row, self._day(on), self.basis, outcomes, nearest)
 
     def _day(self, on: date | None) -> date | None:
         day = on.date() if isinstance(on, datetime) else on

@@ -14,6 +14,7 @@ from hucheng.rules.exact import Exact, exact
 from hucheng.rules.kinds import Value, plain
 from hucheng.rules.logic import Undecided
 from hucheng.rules.model import Row, Version
+from hucheng.rules.nearest import nearest
 from hucheng.rules.texts import told
 
 Known = dict[str, Value | None]
@@ -56,7 +57,12 @@ def _contradiction(version: Version, readings: Exact, known: Mapping[str, Value 
 
 
 def explain(
-    version: Version, row: Row, on: date | None, basis: str, only: Collection[str] | None = None
+    version: Version,
+    row: Row,
+    on: date | None,
+    basis: str,
+    only: Collection[str] | None = None,
+    change: bool = True,
 ) -> dict[str, Any]:
     """The explanation of every outcome (or of some), as ``Pack.explain`` gives it."""
     known = admitted(version, row)
@@ -67,10 +73,16 @@ def explain(
         if only is not None and name not in only:
             continue
         reasons = [] if found[name] is None else needed(version, readings, known, name, found[name])
+        changes: dict[str, Value] = {}
+        if change and (value := found[name]) is not None:
+            changes = nearest(version, readings, known, name, value)
         answer[name] = {
             "value": plain(outcome.kind, found[name]),
             "reasons": [{"fact": f, "value": plain(version.facts[f].kind, known[f])} for f in reasons],
-            "nearest": [],
+            "nearest": [
+                {"fact": f, "from": plain(version.facts[f].kind, known[f]), "to": plain(version.facts[f].kind, new)}
+                for f, new in changes.items()
+            ],
             "basis": outcome.basis or basis,
             "text": told(version, outcome, found[name], known, reasons),
         }
