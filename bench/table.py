@@ -16,7 +16,7 @@ RESULTS = Path(__file__).with_name("results.json")
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: what, how much, in which unit, under which load; ``goal`` and which way is better where there is one."""
+    """A figure and the load it was measured under; ``goal`` and which way is better where there is one."""
 
     what: str
     value: float
