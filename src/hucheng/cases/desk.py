@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import func, select
@@ -20,11 +20,7 @@ from hucheng.cases.tables import case_decision, case_event, case_file
 from hucheng.cases.views import CasePage, CaseRow, CaseView, Counts, Event, Owed
 from hucheng.cases.words import ERASED, EVENTS
 from hucheng.errors import BadRequest, NotFound, Refused
-from hucheng.gate.principals import Principal
-from hucheng.gate.stores import Read, Scope
-
-if TYPE_CHECKING:
-    from hucheng.gate import Gate
+from hucheng.gate import Gate, Principal, Read, Scope
 
 PURPOSE: Final = {
     "officer": "cases.work",

@@ -24,13 +24,17 @@ from hucheng.cases.processes import Service
 from hucheng.cases.rosters import TIERS, Contact, Rosters, scopes_of
 from hucheng.cases.running import Moved, Running
 from hucheng.cases.tables import case_called, case_decision, case_event, case_file, case_state, case_timer
-from hucheng.cases.words import EVENTS, say
+from hucheng.cases.words import EVENTS, OWED, say
 from hucheng.decisions.bodies import Bodies
 from hucheng.decisions.findings import Finding
+from hucheng.decisions.record import Appeal, Decision
 from hucheng.errors import CaseError, NotFound
+from hucheng.gate import Principal
 
 ANSWER_WITHIN = timedelta(hours=24)
 """How soon the resident and whoever was called are to hear what came of it."""
+APPEAL_WITHIN = timedelta(days=15)
+"""How soon a human answers an appeal."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,25 @@ class Handling:
             self.note(conn, row, "system", "no_answer", now, tier=row.tier, seconds=seconds)
         self.apply(conn, row, running, moved, now)
         return True
+
+    def appealed(self, conn: Connection, of: Decision, filed: Appeal, by: Principal, now: datetime) -> None:
+        """A resident appeals: from now on the desk owes an answer, in the case that the decision opened."""
+        row = self._of_decision(conn, of.id)
+        if row is not None:
+            self.note(conn, row, by.id, "appealed", now, name=by.name)
+            owing.owe(conn, row, "appeal", to=filed.by, now=now, turn=filed.id, within=APPEAL_WITHIN)
+
+    def appeal_answered(self, conn: Connection, of: Decision, filed: Appeal, by: Principal, now: datetime) -> None:
+        """A human answered: nothing is owed for it any more."""
+        row = self._of_decision(conn, of.id)
+        if row is not None:
+            self.note(conn, row, by.id, "answered", now, name=by.name, text=OWED["appeal"])
+            owing.settle(conn, row.id, ["appeal"], by.id, now)
+
+    @staticmethod
+    def _of_decision(conn: Connection, decision: str) -> Any:
+        query = select(case_file).join(case_decision, case_decision.c.case_id == case_file.c.id)
+        return conn.execute(query.where(case_decision.c.decision_id == decision)).first()
 
     def load(self, conn: Connection, case_id: str) -> tuple[Any, Running]:
         """The row and the running process of a case. Raises NotFound."""

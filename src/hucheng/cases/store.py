@@ -14,8 +14,7 @@ from hucheng.cases.tables import case_called, case_file
 from hucheng.cases.words import ERASED
 from hucheng.decisions.bodies import Bodies
 from hucheng.errors import BadRequest
-from hucheng.gate.facts import CaseFacts
-from hucheng.gate.stores import Read, Scope
+from hucheng.gate import CaseFacts, Read, Scope
 
 DATASET = "cases.cases"
 MOST_ROWS = 10_000

@@ -173,6 +173,7 @@ desk_clock = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("seen_us", BigInteger, nullable=False, comment="the latest instant the desk has lived through"),
+    Column("event_seq", BigInteger, nullable=False, comment="events up to here were told by an older clock"),
     Column("jumps", Integer, nullable=False),
     Column("last_jump_s", Float, nullable=True),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection
@@ -16,11 +16,7 @@ from hucheng.decisions.bodies import Bodies
 from hucheng.decisions.record import Appeal, Decision
 from hucheng.decisions.store import DATASET
 from hucheng.errors import NotFound, Refused
-from hucheng.gate.principals import Principal
-from hucheng.gate.stores import Read
-
-if TYPE_CHECKING:
-    from hucheng.gate import Gate
+from hucheng.gate import Gate, Principal, Read
 
 PURPOSE: Final = {"officer": "cases.work", "carer": "care.family", "resident": "self.access"}
 """For what each kind of principal looks at decisions."""

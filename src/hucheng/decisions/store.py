@@ -14,7 +14,7 @@ from hucheng.base.ledger import Ledger
 from hucheng.decisions import record
 from hucheng.decisions.bodies import Bodies
 from hucheng.errors import BadRequest
-from hucheng.gate.stores import Read, Scope
+from hucheng.gate import Read, Scope
 
 DATASET = "decisions.decisions"
 

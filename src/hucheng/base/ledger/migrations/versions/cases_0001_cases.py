@@ -141,6 +141,9 @@ def upgrade() -> None:
         "desk_clock",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("seen_us", sa.BigInteger(), nullable=False, comment="the latest instant the desk has lived through"),
+        sa.Column(
+            "event_seq", sa.BigInteger(), nullable=False, comment="events up to here were told by an older clock"
+        ),
         sa.Column("jumps", sa.Integer(), nullable=False),
         sa.Column("last_jump_s", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_desk_clock")),

@@ -1,0 +1,132 @@
+"""What the steward takes from the stream: findings, and journal entries of standing views. Acknowledged once durable.
+
+Whatever cannot be taken now (a process that is missing, a disk that is full) is offered again later: nothing is thrown
+away, and `problems` says so. What is durable here is taken out of the stream in time, so that it never fills up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeout
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import APIError
+
+log = logging.getLogger(__name__)
+BATCH = 128
+WAIT_S = 5.0
+ACK_WAIT_S = 60.0
+MAX_PENDING = 20_000
+SWEEP_S = 30.0
+PAUSES_S = (0.1, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0)
+
+Take = Callable[[Sequence[bytes]], None]
+"""Takes messages, durable when it returns; raises when none of them could be taken."""
+
+
+class Consumer:
+    """One durable consumer that hands batches to ``take`` in a thread and acknowledges what was taken."""
+
+    def __init__(self, client: Client, stream: str, subject: str, take: Take) -> None:
+        self.stream, self.subject = stream, subject
+        self._client, self._take = client, take
+        self._refused: set[int] = set()
+        self.taken = 0
+        self.problem: str | None = None
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong now, in words for the status."""
+        found = [self.problem] if self.problem else []
+        if self._refused:
+            found.append(f"{len(self._refused)} messages of {self.stream} cannot be taken yet: see the log")
+        return found
+
+    async def run(self) -> None:
+        """Until cancelled. A broker that is away is waited for."""
+        failures = 0
+        while True:
+            try:
+                subscription = await self._subscribe()
+                failures, self.problem = 0, None
+                await self._loop(subscription)
+            except (NatsError, APIError, OSError, TimeoutError) as error:
+                failures += 1
+                self.problem = f"{self.stream}: the broker does not answer ({type(error).__name__})"
+                await asyncio.sleep(PAUSES_S[min(failures, 4)])
+
+    async def _subscribe(self) -> Any:
+        config = ConsumerConfig(
+            durable_name="steward",
+            deliver_policy=DeliverPolicy.ALL,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ACK_WAIT_S,
+            max_ack_pending=MAX_PENDING,
+            filter_subject=self.subject,
+        )
+        return await self._client.jetstream().pull_subscribe(
+            self.subject, durable="steward", stream=self.stream, config=config
+        )
+
+    async def _loop(self, subscription: Any) -> None:
+        swept = asyncio.get_running_loop().time()
+        while True:
+            try:
+                messages: list[Msg] = await subscription.fetch(BATCH, timeout=WAIT_S)
+            except NatsTimeout:
+                messages = []
+            if messages:
+                await self._offer(messages)
+            now = asyncio.get_running_loop().time()
+            if now - swept > SWEEP_S:
+                swept = now
+                await self._sweep(subscription)
+
+    async def _offer(self, messages: list[Msg]) -> None:
+        """All at once; where that fails, one by one, so that one bad message holds nobody up."""
+        if await self._try(messages):
+            return
+        for message in messages:
+            if len(messages) == 1 or not await self._try([message]):
+                place = message.metadata.sequence.stream
+                tries = message.metadata.num_delivered or 1
+                self._refused.add(place)
+                fields = {"stream": self.stream, "seq": place, "tries": tries}
+                log.error("message not taken, will be offered again", extra={"fields": fields})
+                await message.nak(delay=PAUSES_S[min(tries, len(PAUSES_S) - 1)])
+
+    async def _try(self, messages: list[Msg]) -> bool:
+        try:
+            await asyncio.to_thread(self._take, [message.data for message in messages])
+        except Exception as error:
+            fields = {"stream": self.stream, "messages": len(messages), "why": type(error).__name__}
+            log.warning("batch not taken", extra={"fields": fields}, exc_info=len(messages) == 1)
+            return False
+        for message in messages:
+            self._refused.discard(message.metadata.sequence.stream)
+            await message.ack()
+        self.taken += len(messages)
+        return True
+
+    async def _sweep(self, subscription: Any) -> None:
+        """Take out of the stream what is acknowledged without a gap."""
+        info = await subscription.consumer_info()
+        floor = info.ack_floor.stream_seq if info.ack_floor else 0
+        if floor:
+            await self._client.jetstream().purge_stream(self.stream, seq=floor + 1)
+
+
+async def each_status(client: Client, hear: Callable[[bytes], None]) -> Awaitable[None]:
+    """Have every status of an intake told to ``hear``; returns a coroutine function that ends it."""
+
+    async def heard(message: Msg) -> None:
+        hear(message.data)
+
+    subscription = await client.subscribe("status.intake.*", cb=heard)
+    return subscription.unsubscribe()

@@ -1,0 +1,207 @@
+"""What an operator or the data bureau enters: registers, rosters, principals, devices, and erasure.
+
+Every deed is authorised and journaled by the gate before it is done. Devices with a simulated commissioning test are
+entered in a demo city only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+
+from hucheng.base import broker
+from hucheng.base.rpc import exposed
+from hucheng.cases import erasure
+from hucheng.cases.rosters import RosterLine, Rosters
+from hucheng.decisions import record
+from hucheng.errors import BadRequest, NotFound, Refused, UnknownDataset
+from hucheng.gate import Gate, Principal
+from hucheng.node.rooms import Rooms
+
+MAX_ROWS = 100_000
+BORN = date(1950, 1, 1)
+"""Date of birth of residents who come from a file that has none: they are nobody in particular."""
+
+
+class NewDevice(msgspec.Struct, frozen=True):
+    """A device of a readings file: whose it is and what it measures."""
+
+    device_id: str
+    resident_id: str
+    dataset: str
+
+
+class Enrolled(msgspec.Struct, frozen=True):
+    """A device as it stands in the register now; ``new``: it was entered by this call."""
+
+    device_id: str
+    resident_id: str
+    gateway_id: str
+    dataset: str
+    new: bool
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """What an erasure took out."""
+
+    cases: int
+    decisions: int
+    registers: int
+    roster: int
+    journal_key: bool
+    identity: bool
+
+
+@dataclass
+class Enrolment:
+    """Served over the local socket; the first argument is always who asks."""
+
+    rooms: Rooms
+    gate: Gate
+    rosters: Rosters
+    clock: Callable[[], datetime]
+    changed: Callable[[], None] = lambda: None
+
+    @exposed
+    def put(self, principal: Principal, dataset: str, rows: list[dict[str, Any]]) -> int:
+        """Enter rows of a register as holding from now; returns how many changed something."""
+        self._few(rows)
+        self.gate.authorise(principal, "registers.write", context={"dataset": dataset, "rows": len(rows)})
+        return self.rooms.registers.put(dataset, rows)
+
+    @exposed
+    def end(self, principal: Principal, dataset: str, key: str) -> int:
+        """Enter that what a key of a register says holds no longer."""
+        self.gate.authorise(principal, "registers.write", context={"dataset": dataset, "rows": 1})
+        return self.rooms.registers.end(dataset, key)
+
+    @exposed
+    def roster(self, principal: Principal, lines: list[RosterLine], remove: list[str] = []) -> int:  # noqa: B006
+        """Enter lines of the roster and take others out; returns how many lines were touched."""
+        self._few(lines)
+        self.gate.authorise(principal, "principals.write", context={"rows": len(lines) + len(remove)})
+        with self.rooms.ledger.begin() as conn:
+            gone = self.rosters.remove(conn, remove) if remove else 0
+            return gone + self.rosters.put(conn, lines)
+
+    @exposed
+    def principals(self, principal: Principal, people: list[Principal], subjects: dict[str, str] = {}) -> int:  # noqa: B006
+        """Enter principals; ``subjects`` gives, by id, who they are at the identity provider (issuer|subject)."""
+        self._few(people)
+        self.gate.authorise(principal, "principals.write", context={"rows": len(people)})
+        self.rooms.principals.put(people, subjects=subjects)
+        return len(people)
+
+    @exposed
+    def devices(self, principal: Principal, devices: list[NewDevice]) -> list[Enrolled]:
+        """Enter the residents and devices of a readings file, with a simulated commissioning test.
+
+        Residents who are not known yet are entered without a name, in the city's first community; they and their
+        devices are labelled simulated. Raises Refused outside a demo city, BadRequest for a device that is somebody
+        else's.
+        """
+        self._few(devices)
+        if not self.rooms.settings.demo:
+            raise Refused(
+                "devices are not enrolled from files here", policy="devices.enrol.demo", needed="a commissioning test"
+            )
+        self.gate.authorise(principal, "devices.enrol", context={"rows": len(devices)})
+        for name in {one.dataset for one in devices}:
+            if self.rooms.catalogue.get(name).kind != "observation":
+                raise UnknownDataset(f"{name} is not measured by devices", mend="name a dataset of observations")
+        held = self._held(devices)
+        fresh = [one for one in dict.fromkeys(devices) if one.device_id not in held]
+        community = self._community()
+        self._enter_residents(sorted({one.resident_id for one in fresh}), community)
+        now = self.clock()
+        entered = {one.device_id: self._device(one, community, now) for one in fresh}
+        if len(entered) != len(fresh):
+            raise BadRequest("one device stands under two residents or datasets", mend="mend the file")
+        self.rooms.registers.put("city.devices", entered.values())
+        broker.grant(self.rooms.settings, sorted({row["gateway_id"] for row in entered.values()}))
+        known = held | entered
+        return [
+            Enrolled(
+                one.device_id,
+                one.resident_id,
+                known[one.device_id]["gateway_id"],
+                known[one.device_id]["dataset"],
+                one.device_id in entered,
+            )
+            for one in dict.fromkeys(devices)
+        ]
+
+    @exposed
+    def erase(self, principal: Principal, resident_id: str, reason: str) -> Erased:
+        """Erase a person: cases, decisions, registers, roster, identity, and the key that opens the journal's detail.
+
+        Raises BadRequest without a reason, NotFound for nobody.
+        """
+        if len(reason.strip()) < 10:
+            raise BadRequest("an erasure needs a reason", mend="say which request or law it follows")
+        if self.rooms.registers.live("city.residents", resident_id, sealed=False) is None:
+            raise NotFound(f"no resident {resident_id!r}")
+        self.gate.authorise(principal, "people.erase", context={"reason": reason})
+        now = self.clock()
+        with self.rooms.ledger.begin() as conn:
+            cases = erasure.erase(conn, resident_id, now)
+            decisions = record.erase(conn, resident_id)
+            roster = self.rosters.erase(conn, resident_id)
+            identity = self.rooms.vault.erase(resident_id, conn=conn)
+            registers = self.rooms.registers.erase(resident_id, conn=conn)
+            key = self.rooms.keys.destroy(resident_id, conn=conn)
+        for app in self.rooms.apps:
+            for eraser in app.erasers:
+                eraser(resident_id)
+        self.rooms.keys.scrub()
+        self.changed()
+        return Erased(cases, decisions, registers, roster, key is not None, identity)
+
+    @staticmethod
+    def _few(rows: Sequence[Any]) -> None:
+        if len(rows) > MAX_ROWS:
+            raise BadRequest(f"{len(rows)} rows at once", mend=f"at most {MAX_ROWS}")
+
+    def _held(self, devices: Sequence[NewDevice]) -> dict[str, dict[str, Any]]:
+        held: dict[str, dict[str, Any]] = {}
+        for one in devices:
+            row = self.rooms.registers.live("city.devices", one.device_id)
+            if row is None:
+                continue
+            if (row["resident_id"], row["dataset"]) != (one.resident_id, one.dataset):
+                raise BadRequest(
+                    f"device {one.device_id} is entered for somebody or something else", mend="give it another id"
+                )
+            held[one.device_id] = row
+        return held
+
+    def _community(self) -> str:
+        found = [org.id for org in self.rooms.principals.orgs() if org.level == "community"]
+        if not found:
+            raise NotFound("there is no community to enter them in", mend="enter the organisation tree first")
+        return found[0]
+
+    def _enter_residents(self, people: list[str], community: str) -> None:
+        new = [one for one in people if self.rooms.registers.live("city.residents", one, sealed=False) is None]
+        rows = [{"resident_id": one, "name": f"导入居民 {one}", "born": BORN, "community": community} for one in new]
+        if rows:
+            self.rooms.registers.put("city.residents", rows)
+
+    def _device(self, one: NewDevice, community: str, now: datetime) -> dict[str, Any]:
+        home = self.rooms.registers.live("city.residents", one.resident_id, sealed=False) or {}
+        place = home.get("community") or community
+        return {
+            "device_id": one.device_id,
+            "resident_id": one.resident_id,
+            "home_id": f"h-{one.resident_id}",
+            "gateway_id": f"gw-{place}",
+            "dataset": one.dataset,
+            "kind": one.dataset.partition(".")[2] or one.dataset,
+            "model": "file",
+            "simulated": True,
+            "commissioned_at": now,
+        }

@@ -1,0 +1,271 @@
+"""The steward: the one process that writes decisions, cases, timers, registers and the journal.
+
+A finding becomes a decision and a case in one transaction, then it is acknowledged to the stream; a killed steward
+takes up where it stood. Served on ``run/steward.sock`` (`SERVED`): the site and the command line own nothing, they ask
+here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+import yaml
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from sqlalchemy import func, select
+
+from hucheng.apps import App
+from hucheng.base import stream
+from hucheng.base.broker import FINDINGS, STANDING
+from hucheng.base.current import CurrentReader
+from hucheng.base.lake import Lake
+from hucheng.base.rpc import Server, exposed
+from hucheng.cases.calendar import calendar
+from hucheng.cases.clock import Poller
+from hucheng.cases.desk import Desk
+from hucheng.cases.handling import Handling, Place
+from hucheng.cases.models import Models
+from hucheng.cases.notices import Notices
+from hucheng.cases.processes import load
+from hucheng.cases.pulse import Pulse
+from hucheng.cases.rosters import Rosters
+from hucheng.cases.store import DATASET as CASES
+from hucheng.cases.store import CaseStore
+from hucheng.cases.tables import case_event
+from hucheng.decisions.bodies import Bodies
+from hucheng.decisions.office import Decisions
+from hucheng.decisions.store import DATASET as DECISIONS
+from hucheng.decisions.store import DecisionStore
+from hucheng.errors import HuchengError
+from hucheng.gate import Gate, Journal, JournalDesk
+from hucheng.gate.entries import from_stream
+from hucheng.node.consumers import Consumer
+from hucheng.node.duty import Duty
+from hucheng.node.enrolment import Enrolment
+from hucheng.node.people import People
+from hucheng.node.rooms import Rooms, now_utc, open_rooms
+from hucheng.settings import Settings
+
+log = logging.getLogger(__name__)
+COUNTED: Final = ("received", "accepted", "duplicate", "quarantined")
+SILENT_S: Final = 10.0
+"""An intake that has not spoken for so long is said to be silent."""
+
+
+class Status:
+    """How the steward and the intakes are: ``readings``, ``cases``, ``problems``. Names nobody."""
+
+    def __init__(self, desk: Desk, clock: Callable[[], datetime], problems: Callable[[], Sequence[str]]) -> None:
+        self._desk, self._clock, self._problems = desk, clock, problems
+        self._intakes: dict[int, tuple[datetime, dict[str, Any]]] = {}
+
+    def hear(self, message: bytes) -> None:
+        """What an intake says of itself, each second."""
+        with contextlib.suppress(msgspec.DecodeError, KeyError, TypeError):
+            told = msgspec.json.decode(message)
+            self._intakes[int(told["partition"])] = (self._clock(), told)
+
+    @exposed
+    def status(self) -> dict[str, Any]:
+        """Counts of readings and cases, and what is wrong now."""
+        now = self._clock()
+        problems = list(self._problems())
+        for partition, (at, told) in sorted(self._intakes.items()):
+            if (now - at).total_seconds() > SILENT_S:
+                problems.append(f"intake {partition} has been silent for {(now - at).total_seconds():.0f} s")
+            if told.get("problem"):
+                problems.append(f"intake {partition}: {told['problem']}")
+        told_all = [told for _, told in self._intakes.values()]
+        readings: dict[str, Any] = {name: sum(int(told[name]) for told in told_all) for name in COUNTED}
+        readings["lag_s"] = max((float(told["lag_s"]) for told in told_all), default=None)
+        cases = msgspec.to_builtins(self._desk.counts())
+        return {"readings": readings, "cases": cases, "problems": problems}
+
+
+SERVED: Final[dict[str, type]] = {
+    "desk": Desk,
+    "decisions": Decisions,
+    "gate": Gate,
+    "journal": JournalDesk,
+    "people": People,
+    "enrolment": Enrolment,
+    "status": Status,
+}
+"""What is served on the socket, by the name under which it is called."""
+
+
+class Steward:
+    """Everything the process holds, put together without a broker or a socket (tests use it so)."""
+
+    def __init__(self, rooms: Rooms, clock: Callable[[], datetime] = now_utc) -> None:
+        settings = self.settings = rooms.settings
+        self.rooms = rooms
+        self.journal = Journal(settings.journal, rooms.keys, settings.home / "journal-checkpoints.jsonl", clock=clock)
+        self.gate = Gate(
+            catalogue=rooms.catalogue,
+            registers=rooms.registers,
+            keys=rooms.keys,
+            principals=rooms.principals,
+            purposes=rooms.purposes,
+            journal=self.journal,
+            lake=Lake(settings.home / "lake"),
+            current=CurrentReader(settings.home, settings.intakes),
+            partitions=settings.intakes,
+            clock=clock,
+        )
+        self.bodies = Bodies(rooms.keys)
+        self.rosters = Rosters(rooms.keys, calendar(settings.timezone))
+        with rooms.ledger.read() as conn:
+            self.pulse = Pulse(int(conn.execute(select(func.max(case_event.c.seq))).scalar() or 0))
+        own = tuple(settings.notice_urls.split())
+        self.handling = Handling(
+            bodies=self.bodies,
+            models=Models(load(app.process(kind)) for app in rooms.apps for kind in app.processes),
+            rosters=self.rosters,
+            place_of=self.place_of,
+            place=self.place,
+            site=settings.site,
+            own_addresses=own,
+            titles=titles(rooms.apps),
+            changed=self.pulse.beat,
+        )
+        self.duty = Duty(rooms.ledger, self.handling, self.bodies, wall=clock, woken=self.wake)
+        self.notices = Notices(rooms.ledger, self.handling, self.duty.clock, own)
+        self.pollers = [Poller("timers", self.duty.due), Poller("notices", self.notices.due, idle_s=5.0)]
+        store = CaseStore(rooms.ledger, self.bodies)
+        self.gate.register_store(CASES, store)
+        self.gate.register_cases(store)
+        self.gate.register_store(DECISIONS, DecisionStore(rooms.ledger, self.bodies, clock))
+        self.desk = Desk(rooms.ledger, self.gate, self.handling, self.pulse, self.duty.clock)
+        self.consumers: list[Consumer] = []
+        self.status = Status(self.desk, clock, self.problems)
+        self.served: dict[str, object] = {
+            "desk": self.desk,
+            "decisions": Decisions(
+                rooms.ledger, self.gate, self.bodies, clock, self.handling.appealed, self.handling.appeal_answered
+            ),
+            "gate": self.gate,
+            "journal": JournalDesk(self.gate, self.journal, rooms.keys, clock=clock),
+            "people": People(rooms.principals, settings),
+            "enrolment": Enrolment(rooms, self.gate, self.rosters, clock, self.pulse.beat),
+            "status": self.status,
+        }
+
+    def place_of(self, resident_id: str) -> Place:
+        """Where a resident belongs; the root of the tree for somebody the register does not know."""
+        row = self.rooms.registers.live("city.residents", resident_id, sealed=False)
+        if row is not None and row.get("community"):
+            with contextlib.suppress(HuchengError):
+                return self.place(str(row["community"]))
+        roots = [org.id for org in self.rooms.principals.orgs() if org.parent is None]
+        return self.place(roots[0]) if roots else Place("", (), {"zh": "", "en": ""})
+
+    def place(self, org: str) -> Place:
+        """A place of the tree. Raises NotFound."""
+        return Place(org, self.rooms.principals.path(org), self.rooms.principals.org(org).title)
+
+    def keep(self, messages: Sequence[bytes]) -> None:
+        """Journal entries of standing views, from the stream into the journal."""
+        self.journal.append([from_stream(message) for message in messages])
+
+    def wake(self) -> None:
+        """Something may be due now."""
+        for poller in self.pollers:
+            poller.wake()
+
+    def problems(self) -> list[str]:
+        """What is wrong now."""
+        found = [problem for consumer in self.consumers for problem in consumer.problems]
+        found += self.duty.problems
+        found += [f"{poller.name} cannot work: see the log" for poller in self.pollers if poller.failures]
+        if self.journal.damage:
+            found.append("the journal was found damaged: run `hucheng journal verify`")
+        return found
+
+    def start(self) -> None:
+        """Begin to look at timers and notices."""
+        for poller in self.pollers:
+            poller.start()
+
+    def close(self) -> None:
+        """End in order: what is being done is finished, nothing new begun."""
+        for poller in self.pollers:
+            poller.stop()
+        self.notices.close()
+        self.gate.close()
+        self.journal.close()
+        self.rooms.close()
+
+
+def titles(apps: Sequence[App]) -> dict[str, dict[str, str]]:
+    """Title of a case by its rule: that of the pack which noticed it."""
+    found: dict[str, dict[str, str]] = {}
+    for app in apps:
+        packs = {path.stem: path for path in app.packs}
+        for detector in app.detectors:
+            named = yaml.safe_load(packs[detector.pack].read_text(encoding="utf-8")).get("title")
+            if isinstance(named, dict) and {"zh", "en"} <= named.keys():
+                found[detector.rule] = {"zh": str(named["zh"]), "en": str(named["en"])}
+    return found
+
+
+def run(settings: Settings) -> None:
+    """Serve until told to stop."""
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    steward = Steward(open_rooms(settings))
+    server = Server(settings.socket, steward.served)
+    tasks: list[asyncio.Task[Any]] = []
+    try:
+        await server.start()
+        steward.start()
+        tasks.append(asyncio.create_task(_listen(settings, steward)))
+        log.info("steward ready")
+        await stop.wait()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await server.stop()
+        await asyncio.to_thread(steward.close)
+        log.info("steward stopped")
+
+
+async def _listen(settings: Settings, steward: Steward) -> None:
+    """Take findings and standing entries for as long as the process lives, also while the broker comes and goes."""
+    client = await _connected(settings)
+    try:
+        steward.consumers = [
+            Consumer(client, FINDINGS, "findings.>", steward.duty.take),
+            Consumer(client, STANDING, "standing.>", steward.keep),
+        ]
+
+        async def heard(message: Any) -> None:
+            steward.status.hear(message.data)
+
+        await client.subscribe("status.intake.*", cb=heard)
+        await asyncio.gather(*(consumer.run() for consumer in steward.consumers))
+    finally:
+        with contextlib.suppress(NatsError):
+            await client.close()
+
+
+async def _connected(settings: Settings) -> Client:
+    while True:
+        try:
+            return await stream.connect(settings, name="steward")
+        except (NatsError, OSError, HuchengError) as error:
+            log.warning("no broker yet", extra={"fields": {"why": type(error).__name__}})
+            await asyncio.sleep(1.0)
