@@ -7,7 +7,6 @@ from typing import Any
 
 from hucheng.apps import App, Detector, Panel
 from hucheng.gate import Purpose, Read
-
 from hucheng_outsider.cold import Last, rooms_now
 
 DETECT, RESPOND = "warmth.detect", "warmth.respond"
@@ -51,6 +50,7 @@ app = App(
             pack="cold-home",
             outcome="cold",
             rule="cold_home",
+            titles={"zh": "室温过低", "en": "Home too cold"},
             kind="warmth.alarm",
             facts=rooms_now,
             start=Last,
