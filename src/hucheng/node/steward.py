@@ -205,11 +205,14 @@ class Steward:
 
 
 def titles(apps: Sequence[App]) -> dict[str, dict[str, str]]:
-    """Title of a case by its rule: that of the pack which noticed it."""
+    """Title of a case by its rule: the detector's own, else that of the pack which noticed it."""
     found: dict[str, dict[str, str]] = {}
     for app in apps:
         packs = {path.stem: path for path in app.packs}
         for detector in app.detectors:
+            if detector.titles:
+                found[detector.rule] = dict(detector.titles)
+                continue
             named = yaml.safe_load(packs[detector.pack].read_text(encoding="utf-8")).get("title")
             if isinstance(named, dict) and {"zh", "en"} <= named.keys():
                 found[detector.rule] = {"zh": str(named["zh"]), "en": str(named["en"])}
