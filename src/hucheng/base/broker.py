@@ -282,7 +282,11 @@ accounts {{
 
 
 def _user(credential: Credential, partitions: int) -> str:
-    """One user's line. The server checks permissions after the mapping, so they name the partition too."""
+    """One user's line. The server checks permissions after the mapping, so they name the partition too.
+
+    The form without a partition is allowed as well: what a client sends in the same segment as its CONNECT is not
+    mapped (2.15), and a publish that is not allowed would be acknowledged and dropped.
+    """
     who = f'user: "{credential.user}", password: "{credential.token}"'
     if credential.user == SYSTEM:
         return ""
@@ -290,14 +294,16 @@ def _user(credential: Credential, partitions: int) -> str:
         return f"      {{ {who} }}"
     if credential.user == OPERATOR:
         return (
-            f'      {{ {who}, permissions: {{ publish: {{ allow: ["replay.*.*.*"] }}, '
+            f'      {{ {who}, permissions: {{ publish: {{ allow: ["replay.*.*.*", "replay.*.*"] }}, '
             'subscribe: { allow: ["status.>", "_INBOX.>"] } } }'
         )
-    assert credential.gateway is not None
+    gateway = credential.gateway
+    assert gateway is not None
+    allowed = f'"readings.{partition_of(gateway, partitions)}.{gateway}.*", "readings.{gateway}.*"'
     return (
         f'      {{ {who}, allowed_connection_types: ["MQTT"], permissions: {{ '
-        f'publish: {{ allow: ["readings.{partition_of(credential.gateway, partitions)}.{credential.gateway}.*"] }}, '
-        f'subscribe: {{ allow: ["commands.{credential.gateway}.>"] }} }} }}'
+        f"publish: {{ allow: [{allowed}] }}, "
+        f'subscribe: {{ allow: ["commands.{gateway}.>"] }} }} }}'
     )
 
 

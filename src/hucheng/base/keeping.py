@@ -111,6 +111,24 @@ class Keeper:
         numbers = self.metrics.of[self.devices.dataset[device]]
         return [int(m) for m in numbers if m >= 0]
 
+    def newest_tables(self) -> dict[str, pa.Table]:
+        """The newest reading of every series, by dataset: from which detectors rebuild their state."""
+        pairs = np.flatnonzero(self._novelty.mark != NEVER)
+        if not len(pairs):
+            return {}
+        device, metric = np.divmod(pairs, self.metrics.count)
+        alive = self.devices.active[device]
+        pairs, device, metric = pairs[alive], device[alive], metric[alive]
+        found: dict[str, pa.Table] = {}
+        for d, name in enumerate(self.metrics.datasets):
+            mine = np.flatnonzero(self.metrics.dataset[metric] == d)
+            if len(mine):
+                observed = self._novelty.mark[pairs[mine]]
+                value = self._novelty.last[pairs[mine]]
+                zeros = np.zeros(len(mine), np.int64)
+                found[name] = self._columns(device[mine], metric[mine], observed, value, observed, zeros)
+        return found
+
     # ---- taking --------------------------------------------------------------------------------------------------
 
     def take(self, messages: Sequence[Message]) -> Kept:
@@ -137,7 +155,10 @@ class Keeper:
             places = np.flatnonzero(dataset[new] == d)
             mine = new[places]
             kept.places[self.metrics.datasets[d]] = places
-            table = self._arrow(rows, judged, mine)
+            table = self._columns(
+                judged.device[mine], judged.metric[mine], rows.observed[mine], rows.value[mine],
+                judged.received[mine], judged.seq[mine],
+            )  # fmt: skip
             kept.tables[self.metrics.datasets[d]] = table
             if (young := may[mine]).any():
                 kept.fresh[self.metrics.datasets[d]] = table if young.all() else table.filter(pa.array(young))
@@ -172,20 +193,21 @@ class Keeper:
             found[places] = self.lake.kept(self.metrics.datasets[d], devices, metrics, observed[places])
         return found
 
-    def _arrow(self, rows: Rows, judged: Judged, mine: NDArray[np.int64]) -> pa.Table:
-        device = judged.device[mine]
-        metric = pa.array(judged.metric[mine])
+    def _columns(
+        self, device: Ints, metric: Ints, observed: Ints, value: NDArray[np.float64], received: Ints, seq: Ints
+    ) -> pa.Table:
+        number = pa.array(metric)
         stamp = pa.timestamp("us", "UTC")
         return pa.Table.from_arrays(
             [
                 self.devices.resident_column.take(pa.array(self.devices.resident[device])),
                 self.devices.id_column.take(pa.array(device)),
-                pa.array(self.metrics.name, pa.string()).take(metric),
-                pa.array(rows.observed[mine]).cast(stamp),
-                pa.array(rows.value[mine]),
-                pa.array(self.metrics.unit, pa.string()).take(metric),
-                pa.array(judged.received[mine]).cast(stamp),
-                pa.array(judged.seq[mine]),
+                pa.array(self.metrics.name, pa.string()).take(number),
+                pa.array(observed).cast(stamp),
+                pa.array(value),
+                pa.array(self.metrics.unit, pa.string()).take(number),
+                pa.array(received).cast(stamp),
+                pa.array(seq),
                 pa.array(self.devices.simulated[device]),
             ],
             schema=READINGS,

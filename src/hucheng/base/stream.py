@@ -103,7 +103,11 @@ class Reader:
             "opt_start_seq": max(self._last - self._base, 0) + 1,
             "ack_policy": "none",
             "replay_policy": "instant",
-            "filter_subjects": [f"{PREFIX}{kind}.{self._partition}.*.*" for kind in ("readings", "replay")],
+            "filter_subjects": [
+                f"{PREFIX}{kind}.{form}"
+                for kind in ("readings", "replay")
+                for form in (f"{self._partition}.*.*", "*.*")
+            ],
             "inactive_threshold": 60 * 10**9,
             "mem_storage": True,
             "num_replicas": 1,
@@ -137,6 +141,11 @@ class Reader:
         await self._ask()
         return taken
 
+    @property
+    def waiting(self) -> int:
+        """How many messages are here and not yet taken."""
+        return len(self._waiting)
+
     async def close(self) -> None:
         """Give the consumer back."""
         if self._subscription is not None:
@@ -168,10 +177,11 @@ class Reader:
         self._credit -= 1
         self.pending = pending
         self._last = seq
-        kind, partition, gateway, device = message.subject.removeprefix(PREFIX).split(".")
-        right = int(partition) == partition_of(gateway, self._settings.intakes)
-        self._waiting.append(Message(seq, stamp // 1000, gateway, device, kind == "replay", right, message.data))
-        self._bytes += len(message.data)
+        kind, *partition, gateway, device = message.subject.removeprefix(PREFIX).split(".")
+        right = partition_of(gateway, self._settings.intakes) == self._partition
+        if partition or right:  # without a partition in it, the subject was not mapped: see broker._user
+            self._waiting.append(Message(seq, stamp // 1000, gateway, device, kind == "replay", right, message.data))
+            self._bytes += len(message.data)
         self._arrived.set()
 
     async def _ask(self) -> None:
@@ -238,8 +248,8 @@ async def publish_reading(client: Client, settings: Settings, gateway: str, devi
 
 async def trim(client: Client, partition: int, upto: int) -> None:
     """Take a partition's messages up to and including ``upto`` out of the stream: they are in the lake."""
-    for kind in ("readings", "replay"):
-        body = {"filter": f"{PREFIX}{kind}.{partition}.>", "seq": upto + 1}
+    for subject in (f"readings.{partition}.*.*", f"replay.{partition}.*.*"):
+        body = {"filter": f"{PREFIX}{subject}", "seq": upto + 1}
         await api(client, f"STREAM.PURGE.{READINGS}", body)
 
 

@@ -1,0 +1,69 @@
+"""The ledger's register ``city.devices`` as detection needs it: whole once, then only what changed.
+
+It is read past `Registers`, because opening the sealed key of every device would take seconds, and each enrolment would
+hold up all readings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from hucheng.base.bitemporal import register, register_version
+from hucheng.base.devices import DeviceRow
+from hucheng.base.ledger import Ledger
+
+DATASET = "city.devices"
+
+
+class LedgerDevices:
+    """Devices in service by the ledger; ``clock`` says what is in service now."""
+
+    def __init__(self, ledger: Ledger, clock: Callable[[], datetime]) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._rows: dict[str, DeviceRow] = {}
+        self._known: datetime | None = None
+
+    def version(self) -> int:
+        """Grows with every change of the register; 0 before the first."""
+        with self._ledger.read() as conn:
+            query = select(register_version.c.version).where(register_version.c.dataset == DATASET)
+            return int(conn.execute(query).scalar() or 0)
+
+    def rows(self) -> Iterable[DeviceRow]:
+        """All devices in service now; reads what became known since the last call."""
+        c = register.c
+        query = select(c.key, c.resident_id, c.valid_from, c.valid_to, c.known_from, c.known_to, c.data)
+        query = query.where(c.dataset == DATASET).order_by(c.id)
+        if self._known is None:
+            query = query.where(c.known_to.is_(None))
+        else:  # a row of the same instant may have come after the last look: look at it again
+            query = query.where(or_(c.known_from >= self._known, c.known_to >= self._known))
+        now = self._clock()
+        with self._ledger.read() as conn:
+            found = conn.execute(query).all()
+        touched = {row.key for row in found}
+        for key in touched:
+            self._rows.pop(key, None)
+        for row in found:
+            self._known = max(row.known_from, row.known_to or row.known_from, self._known or row.known_from)
+            if row.known_to is None and row.valid_from <= now and (row.valid_to is None or row.valid_to > now):
+                self._take(row)
+        return list(self._rows.values())
+
+    def _take(self, row: Any) -> None:
+        data = row.data
+        ended = data.get("ended_at")
+        if ended and datetime.fromisoformat(ended) <= self._clock():
+            return
+        self._rows[row.key] = DeviceRow(
+            row.key,
+            row.resident_id or data.get("resident_id") or "",
+            data["gateway_id"],
+            data["dataset"],
+            bool(data.get("simulated")),
+        )
