@@ -50,6 +50,7 @@ from hucheng.node.consumers import Consumer
 from hucheng.node.duty import Duty
 from hucheng.node.enrolment import Enrolment
 from hucheng.node.people import People
+from hucheng.node.requeue import Requeue
 from hucheng.node.rooms import Rooms, now_utc, open_rooms
 from hucheng.settings import Settings
 
@@ -96,6 +97,7 @@ SERVED: Final[dict[str, type]] = {
     "journal": JournalDesk,
     "people": People,
     "enrolment": Enrolment,
+    "quarantine": Requeue,
     "status": Status,
 }
 """What is served on the socket, by the name under which it is called."""
@@ -155,6 +157,7 @@ class Steward:
             "journal": JournalDesk(self.gate, self.journal, rooms.keys, clock=clock),
             "people": People(rooms.principals, settings),
             "enrolment": Enrolment(rooms, self.gate, self.rosters, clock, self.pulse.beat),
+            "quarantine": Requeue(settings, self.gate),
             "status": self.status,
         }
 

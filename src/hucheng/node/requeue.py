@@ -1,0 +1,67 @@
+"""Readings in quarantine as an operator meets them: how many and why, which ones, and sending them again."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from hucheng.base import stream
+from hucheng.base.quarantine import Quarantine
+from hucheng.base.rpc import exposed
+from hucheng.errors import BadRequest, StreamError
+from hucheng.gate import Gate, Principal
+from hucheng.settings import Settings
+
+
+@dataclass
+class Requeue:
+    """Served over the local socket; the first argument is always who asks."""
+
+    settings: Settings
+    gate: Gate
+
+    @exposed
+    def counts(self, principal: Principal) -> dict[str, int]:
+        """How many readings were set aside for each reason; names nobody."""
+        self.gate.authorise(principal, "node.status")
+        return self._quarantine().counts()
+
+    @exposed
+    def rows(self, principal: Principal, reason: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
+        """The newest readings set aside, whole. A deed of the operator, and journaled as such."""
+        if not 0 < limit <= 1000:
+            raise BadRequest(f"limit {limit}", mend="1 to 1000")
+        self.gate.authorise(principal, "quarantine.replay", context={"looked": reason or "all", "rows": limit})
+        rows: list[dict[str, Any]] = msgspec.to_builtins(self._quarantine().rows(reason, limit=limit), builtin_types=())
+        return rows
+
+    @exposed
+    async def replay(self, principal: Principal, reason: str, device: str | None = None) -> int:
+        """Publish everything set aside for a reason again, as if it came now; gives how many messages.
+
+        What is stored already counts as a duplicate, what still breaks its contract goes to quarantine again.
+        """
+        known = await asyncio.to_thread(self.counts, principal)
+        if reason not in known:
+            raise BadRequest(f"nothing is set aside as {reason!r}", mend="known: " + (", ".join(known) or "none"))
+        await asyncio.to_thread(
+            self.gate.authorise, principal, "quarantine.replay", context={"reason": reason, "readings": known[reason]}
+        )
+        messages = await asyncio.to_thread(lambda: self._quarantine().messages(reason, device=device))
+        client = await stream.connect(self.settings, name="requeue")
+        try:
+            for gateway, raw in messages:
+                await stream.publish_reading(client, self.settings, gateway, "requeue", raw.encode())
+        except StreamError as error:
+            raise StreamError(
+                f"stopped: {error.what}", where=error.where, mend="run it again: what is stored counts as a duplicate"
+            ) from error
+        finally:
+            await client.close()
+        return len(messages)
+
+    def _quarantine(self) -> Quarantine:
+        return Quarantine(self.settings.home / "lake")
