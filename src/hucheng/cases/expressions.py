@@ -55,10 +55,8 @@ def evaluate(tree: ast.expr, values: Mapping[str, Any]) -> Any:
             return not evaluate(inner, values)
         case ast.UnaryOp(op=ast.USub(), operand=inner):
             return -evaluate(inner, values)
-        case ast.BoolOp(op=ast.And(), values=parts):
-            return all(evaluate(part, values) for part in parts)
-        case ast.BoolOp(values=parts):
-            return any(evaluate(part, values) for part in parts)
+        case ast.BoolOp(op=op, values=parts):
+            return _first(parts, values, until=isinstance(op, ast.Or))
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             return _number(evaluate(left, values)) + _number(evaluate(right, values))
         case ast.BinOp(left=left, op=ast.Sub(), right=right):
@@ -96,6 +94,16 @@ def _walk(node: ast.expr, where: str) -> None:
         where=where,
         mend="only names, literals, comparisons, and/or/not, + and -",
     )
+
+
+def _first(parts: list[ast.expr], values: Mapping[str, Any], until: bool) -> Any:
+    """The first part that settles an `or` (``until`` True) or an `and` (False), else the last: as in Python."""
+    found: Any = None
+    for part in parts:
+        found = evaluate(part, values)
+        if bool(found) is until:
+            break
+    return found
 
 
 def _chain(left: Any, ops: list[ast.cmpop], rights: list[Any]) -> bool:
