@@ -46,7 +46,7 @@ class Beside:
         """Under whom this command asks. Raises Refused for a principal that is not known."""
         from hucheng.node.people import People
 
-        return self.ask(People, "people").at_keyboard(getpass.getuser(), self._principal_id)  # type: ignore[return-value]
+        return self.ask(People, "people").at_keyboard(getpass.getuser(), self._principal_id)
 
     def __enter__(self) -> Beside:
         return self

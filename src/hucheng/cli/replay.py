@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from hucheng.cli import print_json
-from hucheng.cli.beside import Beside, node_options
+from hucheng.cli.beside import Beside
 
 AT_ONCE = 50_000
 

@@ -31,6 +31,7 @@ def specs(settings: Settings, extra: dict[str, str] | None = None) -> list[PartS
             ready=lambda: broker.healthy(settings, timeout_s=1.0),
             before=partial(_configure, settings),
             after=lambda: asyncio.run(broker.prepare(settings)),
+            first=True,
             grace_s=15,
         ),
         PartSpec("steward", python_part("steward", home), ready=lambda: _answers(settings.socket)),

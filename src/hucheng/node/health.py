@@ -67,10 +67,8 @@ def put_together(told: Mapping[str, Any] | None, parts: Mapping[str, Mapping[str
     """One status: ``ready`` where every needed part is and nothing is wrong, ``blind`` without the steward."""
     problems = [f"{name} is {parts.get(name, {}).get('state', 'stopped')}" for name in NEEDED if not _up(parts, name)]
     problems += list(told.get("problems", ())) if told is not None else []
-    if told is None:
-        status = "blind" if _up(parts, "web") else "stopped"
-    else:
-        status = "ready" if not problems else "degraded"
+    without = "blind" if _up(parts, "web") else "stopped"
+    status = without if told is None else "degraded" if problems else "ready"
     readings = (told or {}).get("readings", {})
     cases = (told or {}).get("cases", {})
     return {

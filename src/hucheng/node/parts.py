@@ -26,6 +26,8 @@ class PartSpec:
     after: Callable[[], None] | None = None
     """Called once the process answers (e.g. to assert what a server was told)."""
     needed: bool = True
+    first: bool = False
+    """The next part starts only when this one is ready; all others start together."""
     grace_s: float = 10.0
     """Seconds a part may take to stop before it is killed."""
 

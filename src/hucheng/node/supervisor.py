@@ -119,19 +119,25 @@ class Supervisor:
         self._stopping = True
 
     def _start_all(self, deadline: float) -> None:
+        """Start what others cannot start without, one after the other, then all the rest together."""
         for part in self.parts:
-            self._start(part)
-            while not self._stopping and part.spec.needed and part.state != "ready":
-                self._watch()
-                if time.monotonic() > deadline:
-                    raise Unavailable(
-                        f"{part.spec.name} is not ready in time",
-                        where=str(self.home / "logs" / f"{part.spec.name}.jsonl"),
-                        mend="read the end of that log",
-                    )
-                time.sleep(0.02)
-            if self._stopping:
-                return
+            if not self._stopping:
+                self._start(part)
+                if part.spec.first:
+                    self._await([part], deadline)
+        self._await([part for part in self.parts if part.spec.needed], deadline)
+
+    def _await(self, parts: Sequence[Part], deadline: float) -> None:
+        while not self._stopping and (late := [part for part in parts if part.state != "ready"]):
+            self._watch()
+            if time.monotonic() > deadline:
+                name = late[0].spec.name
+                raise Unavailable(
+                    f"{name} is not ready in time",
+                    where=str(self.home / "logs" / f"{name}.jsonl"),
+                    mend="read the end of that log",
+                )
+            time.sleep(0.02)
 
     def _watch(self) -> None:
         """Look once at every part: restart the dead, greet the ready."""

@@ -1,4 +1,4 @@
-"""The web process: the site, with everything it shows asked of the steward and everything it takes given to the broker."""
+"""The web process: the site. What it shows it asks of the steward, what it takes it gives to the broker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nats.aio.client import Client as Nats
 from hucheng.apps import load_apps
 from hucheng.base.rpc import Client, proxy
 from hucheng.base.stream import connect, publish_reading
-from hucheng.errors import HuchengError, StreamError, Unavailable
+from hucheng.errors import StreamError, Unavailable
 from hucheng.node.health import Health
 from hucheng.node.rooms import catalogue_of
 from hucheng.node.secret import site_secret
@@ -69,6 +69,3 @@ def run(settings: Settings) -> None:
         server_header=False,
     )
     uvicorn.Server(config).run()
-
-
-__all__ = ["HuchengError", "Push", "run"]
