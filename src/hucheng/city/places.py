@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Literal
 
@@ -59,7 +60,11 @@ class Places:
 
     def org(self, name: str) -> Org:
         """One organisation by id. Raises KeyError."""
-        return next(org for org in self.orgs if org.id == name)
+        return self._by_id[name]
+
+    @cached_property
+    def _by_id(self) -> dict[str, Org]:
+        return {org.id: org for org in self.orgs}
 
 
 def places(residents: int) -> Places:
