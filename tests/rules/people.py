@@ -26,6 +26,7 @@ class Wild:
     outcomes: dict[str, str]
     kinds: dict[str, str]
     facts: dict[str, str] = field(default_factory=dict)
+    head: int = 0
 
     def truth(self) -> dict[tuple[Any, ...], dict[str, Any]]:
         """Every possible complete person and what the plain SQL gives them (two-valued: nothing is unknown)."""
@@ -109,6 +110,7 @@ def wild_pack(rng: random.Random) -> Wild:
         lines.append("    constraints:")
         lines += [f'      - "{c}"' for c in wild.constraints]
     lines.append("    outcomes:")
+    wild.head = len(lines)
     for place in range(rng.randint(1, 3)):
         name = f"out{place}"
         form = rng.choice(["boolean", "first_of", "number", "case"])
@@ -132,6 +134,29 @@ def wild_pack(rng: random.Random) -> Wild:
         wild.outcomes[name] = f"({sql})"
     wild.text = "\n".join(lines) + "\n"
     return wild
+
+
+def changed(rng: random.Random, wild: Wild) -> Wild:
+    """The same pack with one number, comparison or word changed somewhere in its outcomes."""
+    swaps = [(" < ", " <= "), (" > ", " >= "), (" = ", " <> "), (" AND ", " OR "), ("'x'", "'y'"), ("THEN 1", "THEN 2")]
+    name = rng.choice(list(wild.outcomes))
+    old = wild.outcomes[name]
+    possible = [(a, b) for a, b in swaps if a in old and not (a == " AND " and "BETWEEN" in old)]
+    if not possible:
+        return wild
+    a, b = rng.choice(possible)
+    parts = old.split(a)
+    cut = rng.randrange(1, len(parts))
+    new = a.join(parts[:cut]) + b + a.join(parts[cut:])
+    text = "\n".join(wild.text.splitlines()[: wild.head]) + "\n"
+    outcomes = wild.outcomes | {name: new}
+    for each, sql in outcomes.items():
+        kind = {"boolean": "boolean", "enum": "enum, values: [x, y, z]", "number": "decimal, scale: 4"}[
+            wild.kinds[each]
+        ]
+        inner = sql.removeprefix("(CAST(").removesuffix(" AS DECIMAL(18,4)))") if wild.kinds[each] == "number" else sql
+        text += f'      {each}: {{type: {kind}, value: "{inner}"}}\n'
+    return Wild(text, wild.domains, wild.constraints, outcomes, wild.kinds, wild.facts, wild.head)
 
 
 def choice(rng: random.Random, wild: Wild) -> str:

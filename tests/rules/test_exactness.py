@@ -8,7 +8,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-import people
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,9 +20,10 @@ from hucheng.rules.diagram import Leaf
 from hucheng.rules.logic import Logic
 from hucheng.rules.reasons import admitted
 from hucheng.rules.tables import decided
+from tests.rules import people
 
 ON = date(2026, 3, 1)
-PACKS = int(os.environ.get("HUCHENG_WILD_PACKS", "60"))
+PACKS = int(os.environ.get("HUCHENG_WILD_PACKS", "40"))
 TYPES = {
     "integer": pa.int64(),
     "decimal": pa.decimal128(12, 1),

@@ -7,6 +7,7 @@ unknown facts gives it. (Multi-valued decision diagrams: Kam, Villa, Brayton, Sa
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
@@ -46,6 +47,10 @@ class Diagrams:
         self._leaves: dict[Any, int] = {}
         self._unique: dict[tuple[int, tuple[int, ...]], int] = {}
         self._done: dict[tuple[Any, ...], int] = {}
+        self.lock = threading.RLock()
+        """To be held by whoever makes new nodes after the diagrams were built."""
+        self.answers: dict[tuple[Any, ...], Any] = {}
+        """What others worked out about nodes and want to keep with them."""
 
     def leaf(self, value: Any) -> int:
         """The node that is just a value; True and 1 are different values."""
@@ -108,6 +113,19 @@ class Diagrams:
                 for i in range(width)
             )
             found = self._done[key] = self.node(level, kids)
+        return found
+
+    def fix(self, node: int, level: int, code: int) -> int:
+        """The diagram where one fact is known."""
+        if self.level[node] > level:
+            return node
+        if self.level[node] == level:
+            return self.kids[node][code]
+        key = ("fix", node, level, code)
+        found = self._done.get(key)
+        if found is None:
+            kids = tuple(self.fix(kid, level, code) for kid in self.kids[node])
+            found = self._done[key] = self.node(self.level[node], kids)
         return found
 
     def with_unknown(self, node: int) -> int:

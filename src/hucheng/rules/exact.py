@@ -8,12 +8,13 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import z3
 from numpy.typing import NDArray
 
 from hucheng.rules.cells import Cells
 from hucheng.rules.diagram import Leaf, Walker
 from hucheng.rules.kinds import Value
-from hucheng.rules.logic import Logic
+from hucheng.rules.logic import PATIENCE_MS, Logic
 from hucheng.rules.model import Version
 from hucheng.rules.quick import Column
 
@@ -39,6 +40,24 @@ class Exact:
         if found is None:
             found = self._local.logic = Logic(self.version, self.on)
         return found
+
+    def twin(self) -> Logic:
+        """The same logic over other variables (for this thread)."""
+        if getattr(self._local, "twin", None) is None:
+            self._local.twin = Logic(self.version, self.on, self.logic.context, "other ")
+        found: Logic = self._local.twin
+        return found
+
+    def both(self, fact: str) -> z3.Solver:
+        """A solver over two possible people who differ at most in one fact."""
+        solvers: dict[str, z3.Solver] = self._local.__dict__.setdefault("both", {})
+        if fact not in solvers:
+            one, other = self.logic, self.twin()
+            solver = solvers[fact] = z3.Solver(ctx=one.context)
+            solver.set("timeout", PATIENCE_MS)
+            solver.add(*one.sides, *one.constraints, *other.sides, *other.constraints)
+            solver.add(*(one.facts[name] == other.facts[name] for name in self.version.facts if name != fact))
+        return solvers[fact]
 
     def outcome(self, name: str, known: Mapping[str, Value | None]) -> Any:
         """Value of an outcome for one person, or a Leaf."""

@@ -58,7 +58,7 @@ class Logic:
         self.facts = {name: self.variable(fact.kind, f"{prefix}{name}") for name, fact in version.facts.items()}
         self.kinds: dict[str, Kind] = {name: outcome.kind for name, outcome in version.outcomes.items()}
         self._words: dict[str, tuple[str, ...]] = {}
-        self._done: dict[int, tuple[Any, Any]] = {}
+        self._done: dict[int, tuple[Any, Any, Node]] = {}
         self._civil: dict[int, tuple[Any, Any, Any, Any]] = {}
         self._memo: dict[tuple[Any, ...], Any] = {}
         self.outcomes: dict[str, Any] = {}
@@ -185,8 +185,8 @@ class Logic:
         """Formula of a node, and the formula that says where it is defined."""
         found = self._done.get(id(node))
         if found is None:
-            found = self._done[id(node)] = self._of(node)
-        return found
+            found = self._done[id(node)] = (*self._of(node), node)  # the node is kept, so that its id stays its own
+        return found[0], found[1]
 
     def _all(self, parts: list[Any]) -> Any:
         parts = [part for part in parts if not z3.is_true(part)]

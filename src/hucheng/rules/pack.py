@@ -10,7 +10,10 @@ from typing import Any
 
 from hucheng.errors import RuleError
 from hucheng.rules import document, reading
+from hucheng.rules.check import Finding, check
+from hucheng.rules.difference import diff
 from hucheng.rules.model import Version, Words
+from hucheng.rules.questions import questions
 from hucheng.rules.reasons import explain
 from hucheng.rules.tables import decide
 
@@ -72,7 +75,8 @@ class Pack:
         """Why: outcomes of one person (all, or some) with reasons, basis and text in both languages.
 
         ``{"outcomes": {name: {"value", "reasons": [{"fact", "value"}], "nearest": [...], "basis", "text"}}}``; a fact
-        that the row lacks is unknown. ``nearest=False`` leaves out the search for the least change that would flip it. RuleError where a fact is outside its domain or a constraint is broken.
+        that the row lacks is unknown. RuleError where a fact is outside its domain or a constraint is broken.
+        ``nearest=False`` spares the search for the least change that would give another outcome.
 
         >>> from hucheng.rules import load
         >>> crisis = load("blood-pressure").explain({"systolic": 185, "diastolic": 95})["outcomes"]["crisis"]
@@ -80,6 +84,41 @@ class Pack:
         (True, [{'fact': 'systolic', 'value': 185}])
         """
         return explain(self.version(on), row, self._day(on), self.basis, outcomes, nearest)
+
+    def questions(
+        self, known: Mapping[str, Any], on: date | None = None, outcomes: Collection[str] | None = None
+    ) -> dict[str, Any]:
+        """What to ask next of one person, what may not be asked any more, and whether enough is known.
+
+        ``{"decided", "outcomes", "ask", "irrelevant", "expected_questions", "policy"}``.
+
+        >>> from hucheng.rules import load
+        >>> found = load("blood-pressure").questions({"systolic": 185})
+        >>> found["decided"], found["ask"], found["irrelevant"]
+        (True, None, ['diastolic'])
+        """
+        return questions(self.version(on), known, self._day(on), outcomes)
+
+    def check(self, on: date | None = None) -> list[Finding]:
+        """What is wrong with the version in force: gaps, overlaps, unreachable branches, useless facts, cliffs.
+
+        >>> from hucheng.rules import load
+        >>> load("blood-pressure").check()
+        []
+        """
+        return check(self.version(on), self._day(on) or self.version(on).in_force)
+
+    def diff(self, other: Pack, on: date | None = None, other_on: date | None = None) -> list[dict[str, Any]]:
+        """Where the other pack (or this one on another date) decides differently: an example person an outcome.
+
+        >>> from hucheng.rules import load
+        >>> pack = load("blood-pressure")
+        >>> pack.diff(pack)
+        []
+        """
+        day = self._day(on) or self.version(on).in_force
+        other_day = other._day(other_on or on) or other.version(other_on or on).in_force
+        return diff(self.version(on), other.version(other_on or on), day, other_day)
 
     def _day(self, on: date | None) -> date | None:
         day = on.date() if isinstance(on, datetime) else on

@@ -1,0 +1,191 @@
+"""Which question to ask next, which ones may not be asked any more, and when enough is known.
+
+The exact policy: the question with the least expected cost of everything that is asked from then on, by dynamic
+programming over the restricted diagrams (facts independent, each value of a fact equally likely unless the pack gives
+priors). Where that would take too many states, the cheapest way to the most certainty is taken, and the answer says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import date
+from typing import Any
+
+from hucheng.errors import RuleError
+from hucheng.rules.diagram import Diagrams, Leaf
+from hucheng.rules.exact import Exact, exact
+from hucheng.rules.kinds import plain
+from hucheng.rules.logic import Undecided
+from hucheng.rules.model import FactDeclared, Row, Version
+from hucheng.rules.reasons import Known, admitted, settled
+from hucheng.rules.relevance import differs, matters, restricted
+
+MOST_STATES = 20_000
+
+
+class TooMany(Exception):
+    """The exact policy would need too many states."""
+
+
+def questions(version: Version, row: Row, on: date | None, only: Collection[str] | None = None) -> dict[str, Any]:
+    """The answer of ``Pack.questions``; RuleError for impossible facts and unknown names of outcomes."""
+    for name in only or ():
+        if name not in version.outcomes:
+            raise RuleError(f"there is no outcome “{name}”", where=name, mend=f"known: {', '.join(version.outcomes)}")
+    readings = exact(version, on)
+    known = admitted(version, row)
+    found = settled(version, readings, known)
+    wanted = [name for name in version.outcomes if only is None or name in only]
+    open_ = [name for name in wanted if found[name] is None]
+    with readings.cells.diagrams.lock:
+        try:
+            relevant = [
+                fact
+                for fact in version.facts
+                if known[fact] is None and any(matters(readings, name, fact, known) for name in open_)
+            ]
+            ask, expected, policy = _next(version, readings, known, open_, relevant)
+        except Undecided as why:
+            raise RuleError(f"the solver did not settle a question in time ({why})", mend="give more facts") from None
+    return {
+        "decided": not open_,
+        "outcomes": {name: plain(version.outcomes[name].kind, found[name]) for name in wanted},
+        "ask": ask,
+        "irrelevant": [fact for fact in version.facts if known[fact] is None and fact not in relevant],
+        "expected_questions": expected,
+        "policy": policy,
+    }
+
+
+def _next(
+    version: Version, readings: Exact, known: Known, open_: list[str], relevant: list[str]
+) -> tuple[str | None, float | None, str]:
+    if not open_ or not relevant:
+        return None, 0.0, "exact"
+    if any(name not in readings.cells.roots for name in open_):
+        cheapest = min(relevant, key=lambda fact: cost(version.facts[fact]))
+        return cheapest, None, "cheapest first: not every outcome can be cut into cells"
+    policy = policy_of(readings)
+    state = tuple(dict.fromkeys(restricted(readings, name, known) for name in open_))
+    try:
+        _, count, fact = policy.best(state)
+        return fact, round(count, 3), "exact"
+    except TooMany:
+        return policy.greedy(state), None, "greedy: too many states for the exact policy"
+
+
+def cost(fact: FactDeclared) -> int:
+    """Price of a question: effort and intrusion, at least a little."""
+    return max(1, fact.effort + fact.intrusion)
+
+
+def policy_of(readings: Exact) -> Policy:
+    """The policy of a version, kept with its diagrams."""
+    store = readings.cells.diagrams
+    key = ("policy",)
+    if key not in store.answers:
+        store.answers[key] = Policy(readings)
+    found: Policy = store.answers[key]
+    return found
+
+
+class Policy:
+    """Least expected cost from a state: the diagrams of the outcomes that are still open."""
+
+    def __init__(self, readings: Exact) -> None:
+        cells = readings.cells
+        self.store: Diagrams = cells.diagrams
+        self.names = cells.names
+        facts = [readings.version.facts[name] for name in cells.names]
+        self.costs = [cost(fact) for fact in facts]
+        self.weights = [list(_weights(fact, cells.starts[fact.name])) for fact in facts]
+        self.memo: dict[tuple[int, ...], tuple[float, float, str | None]] = {}
+        self.new = 0
+
+    def best(self, state: tuple[int, ...]) -> tuple[float, float, str | None]:
+        """Expected cost, expected number of questions, and the fact to ask. TooMany beyond MOST_STATES new states."""
+        self.new = 0
+        return self._best(state)
+
+    def _best(self, state: tuple[int, ...]) -> tuple[float, float, str | None]:
+        found = self.memo.get(state)
+        if found is not None:
+            return found
+        self.new += 1
+        if self.new > MOST_STATES:
+            raise TooMany
+        levels = self.levels(state)
+        if not levels:
+            found = (0.0, 0.0, None)
+        else:
+            found = (float("inf"), 0.0, None)
+            for level in sorted(levels, key=lambda level: (self.costs[level], level)):
+                if self.costs[level] >= found[0]:
+                    continue
+                total, count = float(self.costs[level]), 1.0
+                for share, after in self.after(state, level):
+                    spent, asked, _ = self._best(after)
+                    total += share * spent
+                    count += share * asked
+                    if total >= found[0]:
+                        break
+                if total < found[0] - 1e-12:
+                    found = (total, count, self.names[level])
+        self.memo[state] = found
+        return found
+
+    def levels(self, state: tuple[int, ...]) -> list[int]:
+        """Facts that can still change something."""
+        present = {self.store.level[node] for root in state for node in self.below(root)}
+        return [level for level in present if any(differs(self.store, root, level) for root in state)]
+
+    def below(self, root: int) -> list[int]:
+        """Nodes of a diagram that are no leaves."""
+        key = ("below", root)
+        if key not in self.store.answers:
+            found = [node for node in self.store.reachable(root) if node not in self.store.values]
+            self.store.answers[key] = found
+        nodes: list[int] = self.store.answers[key]
+        return nodes
+
+    def after(self, state: tuple[int, ...], level: int) -> Iterator[tuple[float, tuple[int, ...]]]:
+        """States after the answer, with their probabilities; answers that the constraints exclude do not count."""
+        shares: dict[tuple[int, ...], float] = {}
+        for code, weight in enumerate(self.weights[level]):
+            after = tuple(dict.fromkeys(self.store.fix(root, level, code) for root in state))
+            if all(self.store.values.get(root) is Leaf.IMPOSSIBLE for root in after):
+                continue
+            left = tuple(root for root in after if not self.decided(root))
+            shares[left] = shares.get(left, 0.0) + weight
+        total = sum(shares.values()) or 1.0
+        for left, share in sorted(shares.items(), key=lambda pair: -pair[1]):
+            yield share / total, left
+
+    def decided(self, root: int) -> bool:
+        """Whether all possible people in a diagram get one value."""
+        key = ("decided", root)
+        if key not in self.store.answers:
+            leaves = {self.store.values[n] for n in self.store.reachable(root) if n in self.store.values}
+            self.store.answers[key] = len(leaves - {Leaf.IMPOSSIBLE}) <= 1
+        return bool(self.store.answers[key])
+
+    def greedy(self, state: tuple[int, ...]) -> str:
+        """The fact after which the least is open, for its price."""
+
+        def left(level: int) -> float:
+            size = sum(share * sum(len(self.below(r)) for r in after) for share, after in self.after(state, level))
+            before = sum(len(self.below(root)) for root in state)
+            return (before - size) / self.costs[level]
+
+        return self.names[max(self.levels(state), key=lambda level: (left(level), -level))]
+
+
+def _weights(fact: FactDeclared, starts: list[int]) -> Iterator[float]:
+    """How likely each cell is: by the pack's priors, else by how many values it holds."""
+    if fact.prior is not None and len(fact.prior) == len(starts) == fact.kind.size:
+        total = sum(fact.prior) or 1.0
+        yield from (share / total for share in fact.prior)
+        return
+    ends = [*starts[1:], (fact.kind.high if fact.kind.name in ("number", "date") else len(starts) - 1) + 1]
+    for start, end in zip(starts, ends, strict=True):
+        yield (end - start) / fact.kind.size

@@ -1,0 +1,107 @@
+"""No fact is asked for that can change nothing, none is left out that can, and asking by the policy costs the least."""
+
+from __future__ import annotations
+
+import os
+import random
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hucheng.errors import RuleError
+from hucheng.rules import load, loads
+from hucheng.rules.cells import Cells
+from tests.rules import people
+
+ON = date(2026, 3, 1)
+PACKS = int(os.environ.get("HUCHENG_WILD_PACKS", "40"))
+Truth = dict[tuple[Any, ...], dict[str, Any]]
+
+
+def relevant(wild: people.Wild, truth: Truth, known: dict[str, Any]) -> set[str]:
+    """Facts in which two possible completions differ alone, with different outcomes."""
+    found = set()
+    names = list(wild.domains)
+    allowed = [p for p in people.completions(wild, known) if p in truth]
+    for place, name in enumerate(names):
+        if known.get(name) is not None:
+            continue
+        groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+        for p in allowed:
+            groups.setdefault(p[:place] + p[place + 1 :], []).append(truth[p])
+        if any(any(each != same[0] for each in same) for same in groups.values()):
+            found.add(name)
+    return found
+
+
+@settings(max_examples=PACKS, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 2**40))
+def test_irrelevant_facts_are_exactly_those_that_can_change_nothing(seed: int) -> None:
+    rng = random.Random(seed)
+    wild = people.wild_pack(rng)
+    truth = wild.truth()
+    pack = loads(wild.text)
+    for _ in range(3):
+        row = people.person(rng, wild, 0.6)
+        if not any(p in truth for p in people.completions(wild, row)):
+            with pytest.raises(RuleError):
+                pack.questions(row, ON)
+            continue
+        found = pack.questions(row, ON)
+        values = {name: people.brute(wild, truth, row, name) for name in wild.outcomes}
+        assert found["decided"] == (people.OPEN not in values.values())
+        assert found["outcomes"] == {n: None if v == people.OPEN else v for n, v in values.items()}
+        unknown = {name for name, value in row.items() if value is None}
+        wanted = relevant(wild, truth, row)
+        assert set(found["irrelevant"]) == unknown - wanted, (wild.text, row, found, wanted)
+        if found["decided"]:
+            assert found["ask"] is None
+        elif wanted:
+            assert found["ask"] in wanted
+
+
+@settings(max_examples=PACKS // 2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 2**40))
+def test_the_exact_policy_is_the_best_there_is(seed: int) -> None:
+    """Against dynamic programming over all partial people, where nothing constrains them (facts independent)."""
+    rng = random.Random(seed)
+    wild = people.wild_pack(rng)
+    pack = loads(wild.text)
+    if wild.constraints or len(wild.domains) > 4 or Cells(pack.version(ON), ON).unable:
+        return
+    truth = wild.truth()
+    names = list(wild.domains)
+    memo: dict[tuple[Any, ...], float] = {}
+
+    def best(known: tuple[Any, ...]) -> float:
+        if known not in memo:
+            row = dict(zip(names, known, strict=True))
+            results = [truth[p] for p in people.completions(wild, row)]
+            if all(result == results[0] for result in results):
+                memo[known] = 0.0
+            else:
+                memo[known] = min(
+                    2
+                    + sum(best((*known[:i], v, *known[i + 1 :])) for v in wild.domains[names[i]])
+                    / len(wild.domains[names[i]])
+                    for i in range(len(names))
+                    if known[i] is None
+                )
+        return memo[known]
+
+    found = pack.questions({}, ON)
+    assert found["policy"] == "exact"
+    assert 2 * found["expected_questions"] == pytest.approx(best((None,) * len(names)), abs=2e-3), wild.text
+
+
+def test_one_half_may_be_enough() -> None:
+    pack = load("blood-pressure")
+    assert pack.questions({}, ON, ["crisis"])["ask"] in ("systolic", "diastolic")
+    done = pack.questions({"diastolic": 112}, ON)
+    assert done["decided"] and done["irrelevant"] == ["systolic"]
+    with pytest.raises(RuleError, match="no outcome"):
+        pack.questions({}, ON, ["crises"])
+    assert load("device-silence").questions({}, ON)["policy"].startswith("cheapest first")
