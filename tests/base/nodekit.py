@@ -179,7 +179,7 @@ def findings(here: Settings) -> list[dict[str, Any]]:
             js = client.jetstream()
             return [
                 msgspec.json.decode((await js.get_msg(broker.FINDINGS, seq)).data or b"")
-                for seq in range(state["first_seq"], state["last_seq"] + 1)
+                for seq in range(max(1, state["first_seq"]), state["last_seq"] + 1)
             ]
         finally:
             await client.close()

@@ -276,7 +276,7 @@ def _columns(envelope: Envelope, message: Message) -> Columns:
     if missing:
         raise ValueError(f"no {missing[0]}")
     device = envelope.device_id or message.device
-    if message.device not in (device, "batch"):
+    if message.device not in (device, "batch", "requeue"):
         raise ValueError(f"device_id {device!r} on the topic of {message.device!r}")
     assert envelope.metric is not None and envelope.observed_at is not None
     assert envelope.value is not None and envelope.unit is not None

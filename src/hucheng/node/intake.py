@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from nats.aio.client import Client
@@ -53,8 +53,24 @@ class Status(msgspec.Struct):
     runs: dict[str, Any] = {}
 
 
+class Notes(Protocol):
+    """Journal entries of standing views that must come into the stream STANDING, oldest first."""
+
+    def first(self) -> tuple[str, bytes] | None:
+        """Id and message of the oldest that is not stored; None when all are."""
+        ...
+
+    def stored(self) -> None:
+        """The oldest is stored."""
+        ...
+
+
 class Intake:
-    """The loop. ``clock`` gives aware UTC: for ticks and the status, never for a reading."""
+    """The loop. ``clock`` gives aware UTC: for ticks and the status, never for a reading.
+
+    ``refresh`` is called every few seconds in a thread of its own; when it gives False, the intake ends, because what
+    it may do is no longer what it does (whoever runs it starts it anew).
+    """
 
     def __init__(
         self,
@@ -64,10 +80,11 @@ class Intake:
         detection: Detection,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        refresh: Callable[[], None] = lambda: None,
+        refresh: Callable[[], bool] = lambda: True,
+        notes: Notes | None = None,
     ) -> None:
         self.settings, self.partition, self.keeper, self.detection = settings, partition, keeper, detection
-        self._clock, self._refresh = clock, refresh
+        self._clock, self._refresh, self._notes = clock, refresh, notes
         self._stop = asyncio.Event()
         self._commit: asyncio.Task[None] | None = None
         self._last_commit = 0.0
@@ -89,6 +106,7 @@ class Intake:
             if reader is None:
                 return
             self._reader = reader
+            await self._insist("journal", lambda: self._write_notes(client))
             self.detection.warm(self.keeper.newest_tables(), self._reading_time())
             self._mark_ready()
             chores = [asyncio.create_task(self._report(client)), asyncio.create_task(self._chores(client))]
@@ -104,6 +122,7 @@ class Intake:
                     chore.cancel()
                 await reader.close()
                 self.detection.close()
+            await self._insist("journal", lambda: self._write_notes(client), tries=3)
         finally:
             await client.close()
             self.keeper.close()
@@ -204,10 +223,19 @@ class Intake:
         await reader.start()
         return reader
 
-    async def _insist(self, what: str, act: Callable[[], Any]) -> Any:
-        """Do something that needs the broker, until it works or the intake is stopped."""
+    async def _write_notes(self, client: Client) -> None:
+        """Store what standing views owe the journal; nothing is looked at before they are said to be open."""
+        while self._notes is not None and (note := self._notes.first()) is not None:
+            await stream.publish(client, f"standing.{self.partition}", note[1], note[0])
+            self._notes.stored()
+
+    async def _insist(self, what: str, act: Callable[[], Any], tries: int | None = None) -> Any:
+        """Do something that needs the broker, until it works, the tries are spent or the intake is stopped."""
         pause = iter(PAUSES_S)
-        while not self._stop.is_set():
+        while tries is None or tries > 0:
+            if tries is None and self._stop.is_set():
+                return None
+            tries = None if tries is None else tries - 1
             try:
                 done = await act()
                 self._problems.pop(what, None)
@@ -268,7 +296,10 @@ class Intake:
         while True:
             await asyncio.sleep(CHORES_S)
             try:
-                await asyncio.to_thread(self._refresh)
+                if not await asyncio.to_thread(self._refresh):
+                    log.warning("other detectors may run now than do: starting anew")
+                    self.stop()
+                await self._write_notes(client)
                 self.keeper.sweep(CHORES_S / 3600)
                 state = await stream.stream_state(client)
                 if self.partition == 0:

@@ -3,115 +3,147 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pyarrow as pa
 
-from hucheng.apps import App, Detector
-from hucheng.base.contracts import Contract
+from hucheng.apps import Detector
 from hucheng.base.deviceregister import LedgerDevices
 from hucheng.base.devices import Metrics
 from hucheng.base.keeping import Keeper
-from hucheng.errors import HuchengError, Refused
-from hucheng.node.detection import Detection, Standing, Watch
+from hucheng.errors import HuchengError, NotFound, Refused
+from hucheng.gate import Entry, Gate, Principal, StandingView
+from hucheng.gate.entries import to_stream
+from hucheng.node.detection import Detection, Watch
 from hucheng.node.intake import Intake
 from hucheng.node.rooms import Rooms, now_utc, open_rooms
 from hucheng.rules import load
 from hucheng.settings import Settings
 
 log = logging.getLogger(__name__)
-ARROW = {
-    "integer": pa.int64(),
-    "number": pa.float64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us", "UTC"),
-}
-Views = Callable[[Detector], Standing]
+SERVICE = "node.intake"
 
 
-class RegisterTables:
-    """Registers as Arrow tables with the fields that a purpose permits; `refresh` reads what changed."""
+class Notes:
+    """Journal entries of standing views on their way to the stream, where they wait for the steward."""
 
-    def __init__(self, rooms: Rooms, wanted: Iterable[tuple[str, str]]) -> None:
-        self._rooms = rooms
-        self._versions: dict[str, int] = {}
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[str, bytes]] = deque()
+
+    def __call__(self, entry: Entry) -> None:
+        """Take an entry."""
+        for number, message in enumerate(to_stream(entry)):
+            self._waiting.append((f"{entry.ref}.{number}", message))
+
+    def first(self) -> tuple[str, bytes] | None:
+        """The oldest that is not stored yet: its id and its message."""
+        return self._waiting[0] if self._waiting else None
+
+    def stored(self) -> None:
+        """The oldest is stored."""
+        self._waiting.popleft()
+
+
+class Watching:
+    """The detectors that may run now, with what they see; `refresh` notices registers and permissions that change."""
+
+    def __init__(self, rooms: Rooms, gate: Gate) -> None:
+        self._rooms, self._gate = rooms, gate
+        self._who = service(rooms)
+        self.views: dict[tuple[str, str], StandingView] = {}
         self._tables: dict[tuple[str, str], pa.Table] = {}
-        self._wanted = sorted(set(wanted))
-        self.refresh()
+        self._versions: dict[str, int] = {}
+        self.watches = [watch for detector, pack in self._permitted() if (watch := self._watch(detector, pack))]
+        self._running = self._names()
+        self._read_registers()
 
     def __call__(self, purpose: str, datasets: Sequence[str]) -> Mapping[str, pa.Table]:
-        """The tables asked for, as of the last `refresh`."""
+        """Registers with the fields that a purpose permits, as of the last `refresh`."""
         return {name: self._tables[purpose, name] for name in datasets}
 
-    def refresh(self) -> None:
-        """Read anew what changed; may be called beside the readers."""
-        for name in sorted({name for _, name in self._wanted}):
+    def refresh(self) -> bool:
+        """Read what changed; False when other detectors may run now than do, so that the intake must start anew."""
+        self._rooms.purposes.forget_cached()
+        self._read_registers()
+        return self._names() == self._running
+
+    def _names(self) -> set[str]:
+        return {detector.name for detector, _ in self._permitted(quiet=True)}
+
+    def _permitted(self, quiet: bool = False) -> list[tuple[Detector, Path]]:
+        found = []
+        for app in self._rooms.apps:
+            for detector in app.detectors:
+                try:
+                    self._rooms.purposes.get(detector.purpose)
+                    found.append((detector, app.rules))
+                except Refused as refusal:
+                    if not quiet:
+                        fields = {"detector": detector.name, "why": refusal.what}
+                        log.warning("a detector is not permitted", extra={"fields": fields})
+        return found
+
+    def _watch(self, detector: Detector, folder: Path) -> Watch | None:
+        try:
+            key = (detector.purpose, detector.dataset)
+            if key not in self.views:
+                self.views[key] = self._gate.stand(self._who, *key)
+            return Watch(detector, load(detector.pack, [folder]), self.views[key])
+        except HuchengError as error:
+            log.warning("a detector does not run", extra={"fields": {"detector": detector.name, "why": error.what}})
+            return None
+
+    def _read_registers(self) -> None:
+        wanted: dict[str, list[Watch]] = {}
+        for watch in self.watches:
+            for name in watch.detector.registers:
+                wanted.setdefault(name, []).append(watch)
+        for name, watches in wanted.items():
             version = self._rooms.registers.version(name)
             if self._versions.get(name) == version:
                 continue
             self._rooms.registers.forget_cached()
-            rows = self._rooms.registers.all(name)
-            contract = self._rooms.catalogue.get(name)
-            for purpose in sorted(p for p, dataset in self._wanted if dataset == name):
-                self._tables[purpose, name] = as_arrow(contract, _permitted(contract, purpose), rows)
+            for purpose, dataset in {w.detector.purpose: w.detector.dataset for w in watches}.items():
+                self._tables[purpose, name] = self.views[purpose, dataset].register(name)
             self._versions[name] = version
 
 
-def _permitted(contract: Contract, purpose: str) -> tuple[str, ...]:
-    use = contract.uses.get(purpose)
-    if use is None or use.where or use.coarsen or use.smallest_group > 1:
-        raise Refused(
-            f"{contract.id} gives {purpose} no plain rows",
-            policy="contract.uses",
-            needed=f"a use {purpose} in the contract of {contract.id}",
-        )
-    return use.fields
-
-
-def as_arrow(contract: Contract, fields: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Register rows as a table of the given fields, typed by the contract."""
-    columns = {}
-    for name in fields:
-        kind = contract.field(name).type
-        values = [row.get(name) for row in rows]
-        columns[name] = (
-            pa.array(values) if kind in ("array", "object") else pa.array(values, ARROW.get(kind, pa.string()))
-        )
-    return pa.table(columns)
-
-
-def watches_of(apps: Sequence[App], rooms: Rooms, views: Views) -> list[Watch]:
-    """A watch for each detector whose purpose is in force; the others are named in the log and do not run."""
-    found: list[Watch] = []
-    for app in apps:
-        for detector in app.detectors:
-            try:
-                rooms.purposes.get(detector.purpose)
-                found.append(Watch(detector, load(detector.pack, [app.rules]), views(detector)))
-            except HuchengError as error:
-                log.warning("a detector does not run", extra={"fields": {"detector": detector.name, "why": error.what}})
-    return found
+def service(rooms: Rooms) -> Principal:
+    """The intake as a principal: a service of this node, at the root of the tree."""
+    rooms.principals.forget_cached()
+    try:
+        return rooms.principals.get(SERVICE)
+    except NotFound:
+        roots = [org for org in rooms.principals.orgs() if org.parent is None]
+        found = Principal(SERVICE, "service", "intake", rooms.principals.path(roots[0].id))
+        rooms.principals.put([found])
+        return found
 
 
 def assemble(settings: Settings, partition: int) -> Intake:
     """The intake of one partition of a node's home."""
     rooms = open_rooms(settings, migrate=False)
-    keeper = Keeper(
-        settings.home,
-        partition,
-        settings.intakes,
-        Metrics(rooms.catalogue.observations()),
-        LedgerDevices(rooms.ledger, now_utc),
+    notes = Notes()
+    gate = Gate(
+        catalogue=rooms.catalogue,
+        registers=rooms.registers,
+        keys=rooms.keys,
+        principals=rooms.principals,
+        purposes=rooms.purposes,
+        sink=notes,
+        partitions=settings.intakes,
+        clock=now_utc,
     )
-    watches = watches_of(rooms.apps, rooms, views_of(rooms))
-    tables = RegisterTables(rooms, ((w.detector.purpose, name) for w in watches for name in w.detector.registers))
+    metrics = Metrics(rooms.catalogue.observations())
+    keeper = Keeper(settings.home, partition, settings.intakes, metrics, LedgerDevices(rooms.ledger, now_utc))
+    watching = Watching(rooms, gate)
     devices = keeper.devices
 
     def simulated(device: str) -> bool:
         number = devices.index.get(device)
         return number is not None and bool(devices.simulated[number])
 
-    detection = Detection(watches, tables, simulated, settings.timezone)
-    return Intake(settings, partition, keeper, detection, clock=now_utc, refresh=tables.refresh)
+    detection = Detection(watching.watches, watching, simulated, settings.timezone)
+    return Intake(settings, partition, keeper, detection, clock=now_utc, refresh=watching.refresh, notes=notes)

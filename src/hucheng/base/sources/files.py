@@ -63,9 +63,9 @@ class FileSource:
         resident = "CAST(resident_id AS VARCHAR)" if "resident_id" in self.columns else "NULL"
         query = (
             "SELECT CAST(device_id AS VARCHAR), CAST(metric AS VARCHAR), "
-            "epoch_us(TRY_CAST(observed_at AS TIMESTAMPTZ)) AS at, CAST(observed_at AS VARCHAR), "
+            "epoch_us(TRY_CAST(observed_at AS TIMESTAMPTZ)) AS moment, CAST(observed_at AS VARCHAR), "
             "TRY_CAST(value AS DOUBLE), CAST(value AS VARCHAR), CAST(unit AS VARCHAR), "
-            f"{resident} FROM {self._from} ORDER BY at NULLS LAST"
+            f"{resident} FROM {self._from} ORDER BY moment NULLS LAST"
         )
         with connection() as db:
             try:
