@@ -28,7 +28,7 @@ from hucheng.base.current import CurrentReader
 from hucheng.base.lake import Lake
 from hucheng.base.rpc import Server, exposed
 from hucheng.cases.calendar import calendar
-from hucheng.cases.clock import Poller
+from hucheng.cases.clock import Poller, monotonic_s
 from hucheng.cases.desk import Desk
 from hucheng.cases.handling import Handling, Place
 from hucheng.cases.models import Models
@@ -106,7 +106,12 @@ SERVED: Final[dict[str, type]] = {
 class Steward:
     """Everything the process holds, put together without a broker or a socket (tests use it so)."""
 
-    def __init__(self, rooms: Rooms, clock: Callable[[], datetime] = now_utc) -> None:
+    def __init__(
+        self,
+        rooms: Rooms,
+        clock: Callable[[], datetime] = now_utc,
+        monotonic: Callable[[], float] = monotonic_s,
+    ) -> None:
         settings = self.settings = rooms.settings
         self.rooms = rooms
         self.journal = Journal(settings.journal, rooms.keys, settings.home / "journal-checkpoints.jsonl", clock=clock)
@@ -138,7 +143,7 @@ class Steward:
             titles=titles(rooms.apps),
             changed=self.pulse.beat,
         )
-        self.duty = Duty(rooms.ledger, self.handling, self.bodies, wall=clock, woken=self.wake)
+        self.duty = Duty(rooms.ledger, self.handling, self.bodies, wall=clock, monotonic=monotonic, woken=self.wake)
         self.notices = Notices(rooms.ledger, self.handling, self.duty.clock, own)
         self.pollers = [Poller("timers", self.duty.due), Poller("notices", self.notices.due, idle_s=5.0)]
         store = CaseStore(rooms.ledger, self.bodies)
@@ -208,30 +213,29 @@ class Steward:
 
 
 def titles(apps: Sequence[App]) -> dict[str, dict[str, str]]:
-    """Title of a case by its rule: the detector's own, else that of the pack which noticed it."""
+    """Title of a case by its rule: that of the outcome by which the pack noticed it."""
     found: dict[str, dict[str, str]] = {}
     for app in apps:
         packs = {path.stem: path for path in app.packs}
         for detector in app.detectors:
-            if detector.titles:
-                found[detector.rule] = dict(detector.titles)
-                continue
-            named = yaml.safe_load(packs[detector.pack].read_text(encoding="utf-8")).get("title")
+            pack = yaml.safe_load(packs[detector.pack].read_text(encoding="utf-8"))
+            outcomes = pack["versions"][-1].get("outcomes", {})
+            named = outcomes.get(detector.outcome, {}).get("title") or pack.get("title")
             if isinstance(named, dict) and {"zh", "en"} <= named.keys():
                 found[detector.rule] = {"zh": str(named["zh"]), "en": str(named["en"])}
     return found
 
 
-def run(settings: Settings) -> None:
-    """Serve until told to stop."""
-    asyncio.run(_serve(settings))
+def run(settings: Settings, apps: Sequence[App] | None = None) -> None:
+    """Serve until told to stop. ``apps``: other than those installed (tests)."""
+    asyncio.run(_serve(settings, apps))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, apps: Sequence[App] | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    steward = Steward(open_rooms(settings))
+    steward = Steward(open_rooms(settings, apps=apps))
     server = Server(settings.socket, steward.served)
     tasks: list[asyncio.Task[Any]] = []
     try:
