@@ -29,8 +29,6 @@ from hucheng.node.rooms import open_rooms
 from hucheng.settings import Settings
 
 T = TypeVar("T")
-MADE = datetime(2026, 1, 5, tzinfo=UTC)
-"""Since when the city is as it is: before every clock of a test."""
 
 
 def make_home(home: Path, residents: int = 120, **more: Any) -> Settings:
@@ -38,7 +36,7 @@ def make_home(home: Path, residents: int = 120, **more: Any) -> Settings:
     settings = Settings.load(home, residents=residents, feed=False, **more)
     rooms = creation.create(settings)
     try:
-        create_city(settings, MADE, rooms=rooms)
+        create_city(settings, rooms=rooms)
     finally:
         rooms.close()
     creation.seal(settings)

@@ -30,8 +30,8 @@ def test_a_real_start_needs_an_identity_provider(tmp_path: Path) -> None:
 def test_a_real_home_has_an_operator_and_opens_nothing_that_apps_ask_for(tmp_path: Path) -> None:
     settings = real(tmp_path)
     rooms = creation.create(settings)
-    creation.seal(settings)
     try:
+        creation.seal(settings, rooms)
         states = {request.id: request.state for request in rooms.purposes.requests()}
         assert states["care.respond"] == "requested"
         assert states["self.access"] == "accepted"
@@ -46,8 +46,9 @@ def test_a_first_start_that_was_cut_off_is_begun_again(tmp_path: Path) -> None:
     settings = real(tmp_path)
     creation.create(settings).close()
     assert creation.is_new(settings)
-    creation.create(settings).close()
-    creation.seal(settings)
+    rooms = creation.create(settings)
+    creation.seal(settings, rooms)
+    rooms.close()
     assert not creation.is_new(settings)
     creation.upgrade(settings)
     open_rooms(settings).close()
@@ -55,8 +56,9 @@ def test_a_first_start_that_was_cut_off_is_begun_again(tmp_path: Path) -> None:
 
 def test_what_a_home_was_made_with_stays(tmp_path: Path) -> None:
     settings = replace(real(tmp_path), intakes=2, residents=50)
-    creation.create(settings).close()
-    creation.seal(settings)
+    rooms = creation.create(settings)
+    creation.seal(settings, rooms)
+    rooms.close()
     assert creation.kept(real(tmp_path), {}).intakes == 2
     with pytest.raises(SettingsError, match="intakes is 2 since this home was made"):
         creation.kept(real(tmp_path), {"intakes": 3})

@@ -56,9 +56,9 @@ def up(
 
                     click.echo(f"  创建临江市 / making the city Linjiang: {settings.residents:,} …")
                     create_city(settings, rooms=rooms)
+                creation.seal(settings, rooms)
             finally:
                 rooms.close()
-            creation.seal(settings)
         else:
             creation.upgrade(settings)
         settings.write_running()

@@ -9,7 +9,7 @@ from typing import Any
 
 from hucheng.errors import SettingsError
 from hucheng.gate import Org, Principal
-from hucheng.node.people import LOCAL
+from hucheng.node.people import LOCAL, SERVICE
 from hucheng.node.rooms import Rooms, open_rooms
 from hucheng.settings import Settings
 
@@ -83,12 +83,20 @@ def upgrade(settings: Settings) -> None:
     rooms = open_rooms(settings)
     try:
         rooms.purposes.enrol()
+        enter_service(rooms)
     finally:
         rooms.close()
 
 
-def seal(settings: Settings) -> None:
-    """Write down what is fixed: the home is whole from here on."""
+def enter_service(rooms: Rooms) -> None:
+    """Enter the node's own service, at the root of the organisation tree."""
+    roots = [org.id for org in rooms.principals.orgs() if org.parent is None]
+    rooms.principals.put([Principal(SERVICE, "service", "intake", rooms.principals.path(roots[0]))])
+
+
+def seal(settings: Settings, rooms: Rooms) -> None:
+    """Enter the node's own service and write down what is fixed: the home is whole from here on."""
+    enter_service(rooms)
     path = settings.home / "home.json"
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps({name: getattr(settings, name) for name in FIXED}, indent=1), encoding="utf-8")

@@ -15,6 +15,8 @@ from hucheng.settings import Settings
 
 PERSONAS = "personas.json"
 LOCAL = "operator:local"
+SERVICE = "node.intake"
+"""The principal under which detection stands in the stream."""
 
 
 def personas_file(home: Path) -> Path:

@@ -13,17 +13,17 @@ from hucheng.apps import Detector
 from hucheng.base.deviceregister import LedgerDevices
 from hucheng.base.devices import Metrics
 from hucheng.base.keeping import Keeper
-from hucheng.errors import HuchengError, NotFound, Refused
+from hucheng.errors import HuchengError, Refused
 from hucheng.gate import Entry, Gate, Principal, StandingView
 from hucheng.gate.entries import to_stream
 from hucheng.node.detection import Detection, Watch
 from hucheng.node.intake import Intake
+from hucheng.node.people import SERVICE
 from hucheng.node.rooms import Rooms, now_utc, open_rooms
 from hucheng.rules import load
 from hucheng.settings import Settings
 
 log = logging.getLogger(__name__)
-SERVICE = "node.intake"
 
 
 class Notes:
@@ -111,15 +111,8 @@ class Watching:
 
 
 def service(rooms: Rooms) -> Principal:
-    """The intake as a principal: a service of this node, at the root of the tree."""
-    rooms.principals.forget_cached()
-    try:
-        return rooms.principals.get(SERVICE)
-    except NotFound:
-        roots = [org for org in rooms.principals.orgs() if org.parent is None]
-        found = Principal(SERVICE, "service", "intake", rooms.principals.path(roots[0].id))
-        rooms.principals.put([found])
-        return found
+    """The intake as a principal: a service of this node. Raises Refused where the home was not made to its end."""
+    return rooms.principals.get(SERVICE)
 
 
 def assemble(settings: Settings, partition: int) -> Intake:
