@@ -3,7 +3,7 @@
 Presence is any sign of somebody in the bed: ``in_bed`` = 1, a respiratory rate or a heart rate. Absence begins at the
 last sign of presence before an ``in_bed`` = 0, which the last values alone can rebuild after a restart. A bed in
 which nobody was ever seen says nothing. ``night`` is true when she left at night and it is still that night: who has
-not gone to bed yet is not missing from it.
+not gone to bed yet is not missing from it, nor who gets up early.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ from hucheng.apps.care.listening import Listening
 SIGNS = ("in_bed", "respiratory_rate", "heart_rate")
 CITY = ZoneInfo("Asia/Shanghai")
 """Time zone where ``now`` comes without one of its own."""
-NIGHT_FROM_H, NIGHT_TO_H = 22, 6
+NIGHT_FROM_MIN, NIGHT_TO_MIN = 22 * 60, 6 * 60
+RISING_FROM_MIN = 4 * 60 + 30
+"""Who leaves the bed from half past four on is getting up; agreed default, as the night itself."""
 USUAL_MIN = 30
 """Longest usual absence where the profile says nothing; agreed default, no standard says how long is too long."""
 LONGEST_MIN = 7 * 24 * 60
@@ -94,7 +96,7 @@ def _rows(
     """The facts of the pack ``bed-exit``; ``at`` is the instant up to which ``away_us`` is reckoned."""
     zone: tzinfo = now.tzinfo if now.tzinfo is not None and now.tzinfo is not UTC else CITY
     left = state.present[device]
-    (left_on, left_by_night), (on, by_night) = _nights(left, zone), _nights(at, zone)
+    (left_on, left_by_night), (on, by_night) = _nights(left, zone, RISING_FROM_MIN), _nights(at, zone, NIGHT_TO_MIN)
     state.profiles.look(state.devices, registers["care.profiles"], "usual_absence_min")
     usual = pc.fill_null(state.profiles.columns["usual_absence_min"].cast(pa.int64()), USUAL_MIN)
     return state.devices.rows(
@@ -107,11 +109,11 @@ def _rows(
     )
 
 
-def _nights(at: Ints, zone: tzinfo) -> tuple[Ints, Flags]:
-    """The day on which each instant's night began, and whether it is night at all."""
-    minutes = at // MINUTE_US + _offset_min(at, zone)
-    day, hour = minutes // 1440, minutes % 1440 // 60
-    return np.where(hour < NIGHT_TO_H, day - 1, day), (hour < NIGHT_TO_H) | (hour >= NIGHT_FROM_H)
+def _nights(at: Ints, zone: tzinfo, until_min: int) -> tuple[Ints, Flags]:
+    """The day on which each instant's night began, and whether it is night, up to a minute of the morning."""
+    local = at // MINUTE_US + _offset_min(at, zone)
+    day, minute = local // 1440, local % 1440
+    return np.where(minute < NIGHT_TO_MIN, day - 1, day), (minute < until_min) | (minute >= NIGHT_FROM_MIN)
 
 
 def _offset_min(at: Ints, zone: tzinfo) -> Ints:
