@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hucheng.apps import Detector
 from hucheng.base.deviceregister import LedgerDevices
 from hucheng.base.devices import Metrics
 from hucheng.base.keeping import Keeper
+from hucheng.base.partition import partition_of
 from hucheng.errors import HuchengError, Refused
 from hucheng.gate import Entry, Gate, Principal, StandingView
 from hucheng.gate.entries import to_stream
@@ -49,8 +51,8 @@ class Notes:
 class Watching:
     """The detectors that may run now, with what they see; `refresh` notices registers and permissions that change."""
 
-    def __init__(self, rooms: Rooms, gate: Gate) -> None:
-        self._rooms, self._gate = rooms, gate
+    def __init__(self, rooms: Rooms, gate: Gate, partition: int = 0) -> None:
+        self._rooms, self._gate, self._partition = rooms, gate, partition
         self._who = service(rooms)
         self.views: dict[tuple[str, str], StandingView] = {}
         self._tables: dict[tuple[str, str], pa.Table] = {}
@@ -106,8 +108,17 @@ class Watching:
                 continue
             self._rooms.registers.forget_cached()
             for purpose, dataset in {w.detector.purpose: w.detector.dataset for w in watches}.items():
-                self._tables[purpose, name] = self.views[purpose, dataset].register(name)
+                self._tables[purpose, name] = self._mine(self.views[purpose, dataset].register(name))
             self._versions[name] = version
+
+    def _mine(self, table: pa.Table) -> pa.Table:
+        """Of a register of devices the rows of this partition: the others are heard by other intakes."""
+        partitions = self._rooms.settings.intakes
+        if partitions == 1 or "device_id" not in table.column_names:
+            return table
+        rows = self._rooms.registers.all("city.devices")
+        own = [row["device_id"] for row in rows if partition_of(row["gateway_id"], partitions) == self._partition]
+        return table.filter(pc.is_in(table["device_id"], value_set=pa.array(own, pa.string())))
 
 
 def service(rooms: Rooms) -> Principal:
@@ -131,7 +142,7 @@ def assemble(settings: Settings, partition: int) -> Intake:
     )
     metrics = Metrics(rooms.catalogue.observations())
     keeper = Keeper(settings.home, partition, settings.intakes, metrics, LedgerDevices(rooms.ledger, now_utc))
-    watching = Watching(rooms, gate)
+    watching = Watching(rooms, gate, partition)
     devices = keeper.devices
 
     def simulated(device: str) -> bool:
