@@ -218,7 +218,7 @@ class Keys:
 
     def scrub(self) -> None:
         """Leave no destroyed key behind in the ledger's files (`Ledger.scrub`)."""
-        self._ledger.scrub()
+        self._ledger.scrub(person_key)
 
     def _stored(self, conn: Connection, resident_ids: list[str]) -> dict[str, Person]:
         found: dict[str, Person] = {}

@@ -229,7 +229,7 @@ class Registers:
         contract = self._contract(dataset)
         query = select(register).where(register.c.dataset == dataset, register.c.key == joined(key))
         with self._ledger.read() as conn:
-            rows = conn.execute(query.order_by(register.c.known_from, register.c.valid_from)).all()
+            rows = conn.execute(query.order_by(register.c.known_from, register.c.id)).all()
         return self._rows(contract, rows)
 
     def version(self, dataset: str) -> int:

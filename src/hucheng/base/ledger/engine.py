@@ -58,6 +58,8 @@ class Ledger:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self._write_engine = self.engine.execution_options(hucheng_write=True)
+        snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._read_engine = self.engine.execution_options(**({} if self.embedded else snapshot))
         if migrate:
             try:
                 upgrade(self._write_engine, metadata, versions)
@@ -103,7 +105,7 @@ class Ledger:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A read transaction on one snapshot; never waits for the writer on SQLite (WAL)."""
-        with self.engine.connect() as conn, conn.begin():
+        with self._read_engine.connect() as conn, conn.begin():
             yield conn
 
     @contextmanager
@@ -124,17 +126,18 @@ class Ledger:
             with self.read() as fresh:
                 yield fresh
 
-    def scrub(self) -> None:
-        """Leave no erased bytes behind in the write-ahead file (SQLite; deleted cells are overwritten anyway).
+    def scrub(self, *tables: Table) -> None:
+        """Leave no erased bytes of these tables behind (none named: of all).
 
-        On PostgreSQL erased rows go with the next vacuum, which this starts.
+        SQLite overwrites deleted cells at once (``secure_delete``), and this empties the write-ahead file;
+        PostgreSQL gives the space free by VACUUM and overwrites it when it is used again.
         """
         if self.embedded:
             with self.engine.connect() as conn:
                 conn.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
         else:
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
-                conn.execute(text("VACUUM"))
+                conn.execute(text("VACUUM " + ", ".join(table.name for table in tables)))
 
     def close(self) -> None:
         """Close every connection."""
