@@ -37,9 +37,9 @@ def make_home(home: Path, residents: int = 120, **more: Any) -> Settings:
     rooms = creation.create(settings)
     try:
         create_city(settings, rooms=rooms)
+        creation.seal(settings, rooms)
     finally:
         rooms.close()
-    creation.seal(settings)
     return settings
 
 

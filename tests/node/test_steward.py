@@ -30,10 +30,10 @@ from .stewarding import a_finding, copy_home, make_home
 
 
 class Clock:
-    """A wall clock that a test moves; the monotonic clock moves along."""
+    """A wall clock that a test moves; the monotonic clock moves along. It begins after the city was made."""
 
     def __init__(self) -> None:
-        self.at = datetime(2026, 3, 2, 4, tzinfo=UTC)  # Monday, noon in Shanghai
+        self.at = datetime.now(UTC).replace(hour=4, minute=0, second=0, microsecond=0) + timedelta(days=3)
 
     def __call__(self) -> datetime:
         return self.at

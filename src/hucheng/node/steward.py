@@ -56,6 +56,7 @@ from hucheng.settings import Settings
 
 log = logging.getLogger(__name__)
 COUNTED: Final = ("received", "accepted", "duplicate", "quarantined")
+_SafeLoader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where it was built
 SILENT_S: Final = 10.0
 """An intake that has not spoken for so long is said to be silent."""
 
@@ -218,7 +219,7 @@ def titles(apps: Sequence[App]) -> dict[str, dict[str, str]]:
     for app in apps:
         packs = {path.stem: path for path in app.packs}
         for detector in app.detectors:
-            pack = yaml.safe_load(packs[detector.pack].read_text(encoding="utf-8"))
+            pack = yaml.load(packs[detector.pack].read_text(encoding="utf-8"), Loader=_SafeLoader)  # noqa: S506
             outcomes = pack["versions"][-1].get("outcomes", {})
             named = outcomes.get(detector.outcome, {}).get("title") or pack.get("title")
             if isinstance(named, dict) and {"zh", "en"} <= named.keys():
