@@ -88,3 +88,72 @@ def test_a_broken_table_stops_before_anything_is_written(tmp_path: Path, data: b
     result = run("decide", "blood-pressure", "--facts", tmp_path / "facts.csv", "--out", tmp_path / "out.csv")
     assert result.exit_code in (1, 2) and words in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["facts.csv"]
+
+
+TRIAL = """pack: trial
+title: {zh: 试, en: trial}
+basis: <b>none</b>
+versions:
+  - in_force: 2020-01-01
+    facts:
+      n: {type: integer, range: [0, 9], labels: {}, title: {zh: 数, en: number}}
+      born: {type: date, range: [1900-01-01, 2040-12-31]}
+    outcomes:
+      old: {type: boolean, value: "age(born, decision_date) >= 60 AND n > 1"}
+      part: {type: enum, values: [a, b], one_of: [{when: "n < 3", value: a}, {when: "n > 3", value: b}]}
+"""
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Path:
+    path = tmp_path / "trial.yaml"
+    path.write_text(TRIAL, "utf-8")
+    return path
+
+
+def test_questions_says_what_to_ask_and_what_not(tmp_path: Path) -> None:
+    known = tmp_path / "known.json"
+    known.write_text('{"systolic": 170}')
+    said = json.loads(run("questions", "blood-pressure", "--known", known, "--json").stdout)
+    assert (said["decided"], said["ask"], said["irrelevant"], said["expected_questions"]) == (
+        False,
+        "diastolic",
+        [],
+        1.0,
+    )
+    known.write_text('{"systolic": 190}')
+    said = json.loads(run("questions", "blood-pressure", "--known", known, "--outcomes", "crisis", "--json").stdout)
+    assert said["decided"] and said["outcomes"] == {"crisis": True} and said["irrelevant"] == ["diastolic"]
+
+
+def test_check_finds_the_gap_and_exits_with_one(trial: Path) -> None:
+    result = run("check", trial, "--json")
+    finding = json.loads(result.stdout)["findings"][0]
+    assert result.exit_code == 1 and finding["kind"] == "gap" and finding["example"]["n"] == 3
+    assert finding["where"] == f"{trial}:11"
+    trial.write_text(TRIAL.replace("n > 3", "n >= 3"), "utf-8")
+    assert run("check", trial).exit_code == 0
+    trial.write_text(TRIAL.replace("n > 3", "n / 3 > 1"), "utf-8")
+    result = run("check", trial, "--json")
+    assert result.exit_code == 1 and json.loads(result.stdout)["findings"][0]["kind"] == "load"
+
+
+def test_diff_gives_somebody_who_is_decided_differently(trial: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(TRIAL.replace(">= 60", "> 60"), "utf-8")
+    assert run("diff", trial, trial, "--on", "2026-03-01").exit_code == 0
+    result = run("diff", trial, other, "--on", "2026-03-01", "--json")
+    found = json.loads(result.stdout)["differences"]
+    assert result.exit_code == 1 and [each["outcome"] for each in found] == ["old"]
+    assert (found[0]["a"], found[0]["b"]) == (True, False)
+    assert "1965-03-02" <= found[0]["example"]["born"] <= "1966-03-01"  # aged exactly 60
+    moved = run("diff", trial, trial, "--on", "2026-03-01", "--on-b", "2027-03-01", "--json")
+    assert [each["outcome"] for each in json.loads(moved.stdout)["differences"]] == ["old"]
+
+
+def test_doc_writes_a_page_in_both_languages_that_escapes_what_it_shows(trial: Path, tmp_path: Path) -> None:
+    out = tmp_path / "trial.html"
+    assert run("doc", trial, "--out", out, "--on", "2026-03-01").exit_code == 0
+    page = out.read_text("utf-8")
+    assert 'lang="zh"' in page and 'lang="en"' in page and "<b>none</b>" not in page
+    assert "周岁 ≥ 60" in page and "举例：" in page and "a where number &lt; 3" in page

@@ -1,11 +1,11 @@
-"""``hucheng rules``: decide and explain by a rule pack, file in, file out. Needs no node."""
+"""``hucheng rules``: decide, explain, ask, check, compare and publish by a rule pack. Needs no node."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ import pyarrow.parquet as parquet
 
 from hucheng.cli import print_json
 from hucheng.errors import BadRequest, RuleError
-from hucheng.rules import load
+from hucheng.rules import Pack, load
+from hucheng.rules.model import Version
 from hucheng.rules.tables import decided
 
 ROWS_AT_ONCE = 500_000
@@ -48,10 +49,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="print one JS
 
 @click.group()
 def rules() -> None:
-    """Decide and explain by a rule pack. PACK is a file, or the name of a pack that ships with Hucheng.
+    """Decide, explain, ask, check, compare and publish by a rule pack.
 
-    Exit status: 0 done (rows that could not be decided are counted and say why in _problem), 1 the pack, a fact or a
-    column is wrong, 2 the command or an input file cannot be understood.
+    PACK is a file, or the name of a pack that ships with Hucheng. Exit status: 0 done (rows that could not be decided
+    are counted and say why in _problem), 1 the pack, a fact or a column is wrong, or check and diff found something,
+    2 the command or an input file cannot be understood.
     """
 
 
@@ -105,6 +107,98 @@ def explain(pack: str, facts: Path, on: date, as_json: bool) -> None:
         for words in each["text"].values():
             click.echo(f"  {words}")
         click.echo(f"  {each['basis']}")
+
+
+@rules.command()
+@click.argument("pack")
+@click.option("--known", required=True, type=click.Path(path_type=Path), help="JSON object: facts known so far")
+@click.option("--outcomes", help="only these, separated by commas")
+@on_option
+@json_option
+def questions(pack: str, known: Path, outcomes: str | None, on: date, as_json: bool) -> None:
+    """Say which fact to ask for next, and which may not be asked for any more."""
+    only = [name.strip() for name in outcomes.split(",") if name.strip()] if outcomes else None
+    answer = load(pack).questions(row(known), on, only)
+    if as_json:
+        print_json(jsonable(answer))
+        return
+    for name, value in answer["outcomes"].items():
+        click.echo(f"{name}: {'open' if value is None else value}")
+    if answer["ask"]:
+        expected = answer["expected_questions"]
+        click.echo(f"ask: {answer['ask']}" + (f" (about {expected} questions to go)" if expected else ""))
+    if answer["irrelevant"]:
+        click.echo(f"not to be asked: {', '.join(answer['irrelevant'])}")
+
+
+@rules.command()
+@click.argument("pack")
+@click.option("--on", type=Day(), help="check the version of this date; otherwise all versions")
+@json_option
+def check(pack: str, on: date | None, as_json: bool) -> None:
+    """Look for gaps, overlaps, unreachable branches, needless facts, cliffs. Exit status 1 if an error is found."""
+    found: list[dict[str, Any]] = []
+    try:
+        loaded = load(pack)
+        versions = [loaded.version(on)] if on else list(loaded.versions)
+        for version in versions:
+            day = on or max(version.in_force, min(today(), _last_day(loaded, version)))
+            found += [finding.as_dict() for finding in loaded.check(day)]
+    except RuleError as error:
+        message = f"{error.what}; {error.mend}" if error.mend else error.what
+        found.append({"kind": "load", "severity": "error", "where": error.where, "message": message, "example": None})
+    if as_json:
+        print_json(jsonable({"findings": found}))
+    else:
+        for each in found:
+            click.echo(f"{each['severity']}: {each['where']}: {each['message']}")
+            if each["example"]:
+                click.echo(f"  e.g. {', '.join(f'{name} = {value}' for name, value in each['example'].items())}")
+        click.echo(f"{len(found)} findings" if found else "nothing found", err=True)
+    if any(each["severity"] == "error" for each in found):
+        raise SystemExit(1)
+
+
+def _last_day(pack: Pack, version: Version) -> date:
+    """The last day on which a version is in force."""
+    later = [other.in_force for other in pack.versions if other.in_force > version.in_force]
+    return later[0] - timedelta(days=1) if later else date.max
+
+
+@rules.command()
+@click.argument("pack_a")
+@click.argument("pack_b")
+@on_option
+@click.option("--on-b", type=Day(), help="date for the second pack, if another")
+@json_option
+def diff(pack_a: str, pack_b: str, on: date, on_b: date | None, as_json: bool) -> None:
+    """Say where two packs, or one pack on two dates, decide differently. Exit status 1 if they do."""
+    found = load(pack_a).diff(load(pack_b), on, on_b)
+    if as_json:
+        print_json(jsonable({"differences": found}))
+    else:
+        for each in found:
+            click.echo(each["message"])
+            if each["example"]:
+                click.echo(f"  e.g. {', '.join(f'{name} = {value}' for name, value in each['example'].items())}")
+                if each["outcome"]:
+                    click.echo(f"  a: {each['a']}   b: {each['b']}")
+        click.echo(f"{len(found)} differences" if found else "no difference, proved", err=True)
+    if found:
+        raise SystemExit(1)
+
+
+@rules.command()
+@click.argument("pack")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="HTML file to write")
+@on_option
+def doc(pack: str, out: Path, on: date) -> None:
+    """Write the pack as a page that a citizen can read, in Chinese and English."""
+    text = load(pack).page(on)
+    try:
+        out.write_text(text, "utf-8")
+    except OSError as error:
+        raise BadRequest(f"cannot write the file: {error.strerror}", where=str(out), mend="check the folder") from None
 
 
 def row(path: Path) -> dict[str, Any]:

@@ -255,8 +255,9 @@ class Checker:
                 answers = [self.readings.outcome(name, known)]
                 if name in cells.exact:
                     answers.append(self.logic.outcome(name, known))
-                broken = answers[0] != answers[-1] or (
-                    strict[name] is not None and same_kind(outcome.kind, answers[0]) and strict[name] != answers[0]
+                exactly = [answer if same_kind(outcome.kind, answer) else None for answer in answers]
+                broken = exactly[0] != exactly[-1] or (
+                    strict[name] is not None and exactly[0] is not None and strict[name] != exactly[0]
                 )
                 if broken:
                     message = f"{name}: the readings disagree ({strict[name]}, {', '.join(map(str, answers))})"

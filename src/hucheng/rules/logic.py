@@ -87,8 +87,15 @@ class Logic:
 
     def facts_of(self, name: str) -> tuple[str, ...]:
         """Facts that an outcome, or a constraint, mentions."""
+        return self._mentioned(self.version.outcomes[name].tree, *(c.tree for c in self.version.constraints))
+
+    def mentioned(self, name: str) -> tuple[str, ...]:
+        """Facts that an outcome mentions."""
+        return self._mentioned(self.version.outcomes[name].tree)
+
+    def _mentioned(self, *trees: Node) -> tuple[str, ...]:
         seen: set[str] = set()
-        todo: list[Node] = [self.version.outcomes[name].tree, *(c.tree for c in self.version.constraints)]
+        todo = list(trees)
         while todo:
             node = todo.pop()
             if isinstance(node, Fact):

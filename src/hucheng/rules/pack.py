@@ -13,6 +13,7 @@ from hucheng.rules import document, reading
 from hucheng.rules.check import Finding, check
 from hucheng.rules.difference import diff
 from hucheng.rules.model import Version, Words
+from hucheng.rules.page import page
 from hucheng.rules.questions import questions
 from hucheng.rules.reasons import explain
 from hucheng.rules.tables import decide
@@ -119,6 +120,10 @@ class Pack:
         day = self._day(on) or self.version(on).in_force
         other_day = other._day(other_on or on) or other.version(other_on or on).in_force
         return diff(self.version(on), other.version(other_on or on), day, other_day)
+
+    def page(self, on: date | None = None) -> str:
+        """The pack as an HTML page in Chinese and English, with an example of each branch on a date."""
+        return page(self, on or self.versions[-1].in_force)
 
     def _day(self, on: date | None) -> date | None:
         day = on.date() if isinstance(on, datetime) else on

@@ -33,10 +33,15 @@ def said(kind: Kind, value: Value | None, unit: str | None, labels: Mapping[str,
     text = written(kind, value)
     if isinstance(value, date) and language == "zh":
         text = f"{value.year}年{value.month}月{value.day}日"
+    return text + unit_of(unit, language)
+
+
+def unit_of(unit: str | None, language: str) -> str:
+    """A unit as it follows a number, with the space before it."""
     if not unit:
-        return text
+        return ""
     shown = _UNITS.get(unit, (unit, unit))[language == "en"]
-    return f"{text}{shown}" if shown == "%" else f"{text} {shown}"
+    return shown if shown == "%" else f" {shown}"
 
 
 def told(
