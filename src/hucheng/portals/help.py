@@ -75,8 +75,7 @@ def entrance(shell: Shell) -> Entrance:
             return JSONResponse({"state": "sent", "sequence": sequence}, 202)
         return visit.go(f"/help/{token}?sent=1")
 
-    press.door = Door((), False)  # type: ignore[attr-defined]
-    door.router.add_api_route("/help/{token}", press, methods=["POST"], response_model=None)
+    door.add("/help/{token}", press, "POST", Door((), False), f"{__name__}.press")
     return door
 
 

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter
 from jinja2 import ChainableUndefined, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, select_autoescape
 from markupsafe import Markup
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
 
 from hucheng.errors import BadRequest, NotFound, Refused
 from hucheng.gate import Principal, Read
@@ -283,10 +283,14 @@ class Visit:
 
 @dataclass(frozen=True)
 class Door:
-    """What a route says about itself: who may come (empty: anybody), and that it is a page people see."""
+    """What a route says about itself: who may come (empty: anybody), that it is a page people see, and an example.
+
+    ``example`` fills in the parts of the address that the shell does not know, so that the page can be tested.
+    """
 
     kinds: tuple[str, ...]
     is_page: bool
+    example: Mapping[str, str] = field(default_factory=dict)
 
 
 class Entrance:
@@ -295,16 +299,18 @@ class Entrance:
     def __init__(self, shell: Shell, *kinds: str) -> None:
         self.shell = shell
         self.kinds = kinds
-        self.router = APIRouter(include_in_schema=False)
+        self.routes: list[Route] = []
 
-    def page(self, path: str, *, fragment: bool = False) -> Callable[[Handler], Handler]:
-        """A page. ``fragment``: a part of a page or a stream, not a page of its own."""
+    def page(
+        self, path: str, *, fragment: bool = False, example: Mapping[str, str] | None = None
+    ) -> Callable[[Handler], Handler]:
+        """A page. ``fragment``: a part of a page or a stream, not a page of its own; ``example``: see `Door`."""
 
         def add(handler: Handler) -> Handler:
             async def endpoint(request: Request) -> Response:
                 return await handler(self._enter(request))
 
-            self._route(path, endpoint, handler, "GET", Door(self.kinds, not fragment))
+            self._route(path, endpoint, handler, "GET", Door(self.kinds, not fragment, example or {}))
             return handler
 
         return add
@@ -330,9 +336,12 @@ class Entrance:
         return add
 
     def _route(self, path: str, endpoint: Any, handler: Handler, method: str, door: Door) -> None:
+        self.add(path, endpoint, method, door, f"{handler.__module__}.{handler.__name__}")
+
+    def add(self, path: str, endpoint: Any, method: str, door: Door, name: str) -> None:
+        """A route that reads its request itself; ``door`` says what it is."""
         endpoint.door = door
-        name = f"{handler.__module__}.{handler.__qualname__}"
-        self.router.add_api_route(path, endpoint, methods=[method], name=name, response_model=None)
+        self.routes.append(Route(path, endpoint, methods=[method], name=name))
 
     def _enter(self, request: Request) -> Visit:
         visit = self.shell.visit(request)

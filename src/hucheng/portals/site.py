@@ -27,10 +27,10 @@ def build(services: Services, settings: Settings, apps: Sequence[AppLike] = ()) 
     site = FastAPI(title="Hucheng", docs_url=None, redoc_url=None, openapi_url=None)
     site.state.shell = shell
     for entrance in (public, signin, resident, family, desk, audit, help):
-        site.include_router(entrance.entrance(shell).router)
+        site.router.routes.extend(entrance.entrance(shell).routes)
     for app in apps:
         if app.pages is not None:
-            site.include_router(app.pages(shell))
+            site.router.routes.extend(app.pages(shell).routes)
     api.install(site, shell)
     measured = measures.install(site, shell)
     errors.install(site, shell)

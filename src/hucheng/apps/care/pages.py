@@ -9,10 +9,9 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from hucheng.gate import Read
+from hucheng.portals.shell import Entrance
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
-
     from hucheng.cases.views import CaseView
     from hucheng.gate import Principal
     from hucheng.portals.services import Services
@@ -28,11 +27,9 @@ LIMITS: dict[str, tuple[float, dict[str, str]]] = {
 }
 
 
-def pages(shell: Shell) -> APIRouter:
+def pages(shell: Shell) -> Entrance:
     """Care has no pages of its own beside its panels: its alarms are cases, its readings are on the person's pages."""
-    from fastapi import APIRouter
-
-    return APIRouter()
+    return Entrance(shell)
 
 
 async def alarm(services: Services, principal: Principal, view: CaseView) -> dict[str, Any]:

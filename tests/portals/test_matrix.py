@@ -1,0 +1,179 @@
+"""Every page × two languages × phone and desktop × standard and elder view × with and without scripts passes axe.
+
+The pages are the site's own routes: a new route is in the matrix by itself, and a route whose address has a part that
+nobody gave an example for fails here. Beside axe each page is measured: nothing runs out of a phone's width, targets are
+44 px (60 in the elder view), and no text in the elder view is under 18 px.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from hucheng.portals.shell import Door
+
+from .conftest import AXE, Site, chromium, made, opened, serving
+from .fake import AUDITOR, DAUGHTER, OFFICER, WANG, ZHAO, FakeCity, Principal
+
+PEOPLE: dict[str, Principal] = {"resident": WANG, "carer": DAUGHTER, "officer": OFFICER, "auditor": AUDITOR}
+EXAMPLES = {"case_id": "c-1", "decision_id": "d-1", "resident_id": "r-1001", "pack_id": "blood-pressure"}
+VARIANTS = list(itertools.product(("zh", "en"), ("phone", "desktop"), ("standard", "elder"), ("scripts", "plain")))
+VIEWPORTS = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1440, "height": 900}}
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
+AT_ONCE = 3
+
+Page = tuple[str, Principal | None]
+
+RUN = "([tags]) => axe.run(document, {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']}).then(r => r.violations.map(v => `${v.id}: ${v.nodes.map(n => n.target.join(' ') + ' ' + (n.any[0]?.message || n.all[0]?.message || n.none[0]?.message || '')).slice(0, 3).join(' | ')}`))"
+MEASURE = """([least, smallest]) => {
+  const bad = [];
+  const root = document.documentElement;
+  if (root.scrollWidth > window.innerWidth + 1) bad.push(`wider than the window: ${root.scrollWidth} > ${window.innerWidth}`);
+  const seen = (e) => e.checkVisibility({checkOpacity: true, checkVisibilityCSS: true}) && e.getBoundingClientRect().width > 1;
+  for (const e of document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')) {
+    if (!seen(e) || e.classList.contains('skip')) continue;
+    const box = (e.closest('label.choice') || e).getBoundingClientRect();
+    const inText = getComputedStyle(e).display === 'inline' && e.parentElement.innerText.trim() !== e.innerText.trim();
+    if (!inText && (box.height < least - 0.5 || box.width < least - 0.5)) bad.push(`target ${Math.round(box.width)}x${Math.round(box.height)}: ${e.outerHTML.slice(0, 90)}`);
+  }
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const told = new Set();
+  while (walker.nextNode()) {
+    const e = walker.currentNode.parentElement;
+    if (!walker.currentNode.textContent.trim() || e.closest('svg, script, style, .hush, canvas') || !seen(e)) continue;
+    const size = parseFloat(getComputedStyle(e).fontSize);
+    if (size < smallest - 0.1 && !told.has(e.className)) { told.add(e.className); bad.push(`text ${size}px: ${e.outerHTML.slice(0, 90)}`); }
+  }
+  return bad;
+}"""
+
+
+def doors(site: Site) -> list[tuple[str, Door]]:
+    """Every page route of the site."""
+    found = [(route.path, route.endpoint.door) for route in site.app.routes if hasattr(getattr(route, "endpoint", None), "door")]
+    return [(path, door) for path, door in found if door.is_page]
+
+
+def address(path: str, door: Door, site: Site) -> str:
+    """The route's address with its parts filled in. Fails where nobody gave an example."""
+    given = {**EXAMPLES, "token": site.help_link, **door.example}
+    try:
+        return path.format(**given)
+    except KeyError as missing:
+        pytest.fail(f"{path} has no example for {missing}: give one with Entrance.page(…, example=…)")
+
+
+def pages(site: Site, states: bool = True) -> list[Page]:
+    """Every page, and the states of pages that one address alone does not show."""
+    found: list[Page] = [(address(path, door, site), PEOPLE[door.kinds[0]] if door.kinds else None) for path, door in doors(site)]
+    if not states:
+        return found
+    return [
+        *found,
+        ("/me", ZHAO),
+        ("/me/readings", ZHAO),
+        ("/me/journal", ZHAO),
+        ("/me/readings?dataset=home.bed", WANG),
+        ("/desk?show=all", OFFICER),
+        ("/desk/cases/c-2", OFFICER),
+        ("/desk/cases/c-3", OFFICER),
+        ("/desk/cases/c-4", OFFICER),
+        ("/desk/find?q=nobody", OFFICER),
+        ("/help/not-a-link", None),
+        ("/nothing-here", WANG),
+        ("/desk", WANG),
+    ]
+
+
+def test_every_page_route_is_in_the_matrix(site: Site) -> None:
+    """A page is in it by being a route; there are as many as the entrances have."""
+    routes = {path for path, _ in doors(site)}
+    assert {"/", "/sign-in", "/me", "/family", "/desk", "/audit", "/help/{token}", "/api/v1"} <= routes
+    assert len(pages(site)) > len(routes) >= 27
+
+
+def test_a_route_without_an_example_fails(site: Site) -> None:
+    with pytest.raises(pytest.fail.Exception, match="no example"):
+        address("/somewhere/{unknown_part}", Door((), True), site)
+    assert address("/x/{unknown_part}", Door((), True, {"unknown_part": "1"}), site) == "/x/1"
+
+
+def test_every_route_says_who_may_come() -> None:
+    """No address is open by being forgotten."""
+    open_ones = {"/health", "/metrics", "/help-worker.js", "/static"}
+    unsaid = [r.path for r in made().app.routes if not hasattr(getattr(r, "endpoint", None), "door") and r.path not in open_ones]
+    assert not unsaid
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("language", "screen", "view", "scripts"), VARIANTS, ids=map("_".join, VARIANTS))
+def test_pages_pass_axe(
+    language: str, screen: str, view: str, scripts: str, drive: Callable[[Coroutine[Any, Any, Any]], Any]
+) -> None:
+    with serving() as site:
+        states = (screen, view) in (("phone", "elder"), ("desktop", "standard"))
+        bad = drive(examined(site, pages(site, states), language, screen, view, scripts))
+    assert not bad, "\n".join(bad)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_empty_blind_and_dark_pages_pass_axe(language: str, drive: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+    """The states a page is in when there is nothing to show, and when the steward is down; and the dark colours."""
+    empty = FakeCity()
+    empty.desk.cases.clear()
+    with serving(empty) as site:
+        bad = drive(examined(site, [("/desk", OFFICER), ("/me", WANG), ("/family", DAUGHTER)], language, "phone", "elder", "scripts"))
+    blind = FakeCity()
+    blind.desk.down = True
+    with serving(blind) as site:
+        calm: list[Page] = [("/desk", OFFICER), ("/me", WANG), ("/", None), (f"/help/{site.help_link}", None)]
+        bad += drive(examined(site, calm, language, "desktop", "standard", "plain"))
+    with serving() as site:
+        bad += drive(examined(site, pages(site, False), language, "desktop", "standard", "scripts", dark=True))
+    assert not bad, "\n".join(bad)
+
+
+async def examined(
+    site: Site, all_pages: list[Page], language: str, screen: str, view: str, scripts: str, dark: bool = False
+) -> list[str]:
+    """What is wrong with these pages in this variant."""
+    script = AXE.read_text(encoding="utf-8")
+    queue = list(dict.fromkeys(all_pages))
+    bad: list[str] = []
+    look = {"viewport": VIEWPORTS[screen], "color_scheme": "dark" if dark else "light", "reduced_motion": "reduce"}
+    cookies = {"lang": language, "view": view, "size": "22"}
+    async with chromium() as browser:
+
+        async def worker() -> None:
+            contexts: dict[str | None, Any] = {}
+            while queue:
+                path, who = queue.pop()
+                if (name := who.id if who else None) not in contexts:
+                    opening = opened(browser, site, who, **look)
+                    context = await opening.__aenter__()
+                    await context.add_cookies([{"name": k, "value": v, "url": site.address} for k, v in cookies.items()])
+                    page = await context.new_page()
+                    if scripts == "plain":
+                        await page.route("**/*.js", lambda route: route.abort())
+                    contexts[name] = opening, page
+                bad.extend(f"{path} ({name}): {one}" for one in await wrong(contexts[name][1], path, script, view))
+            for opening, _ in contexts.values():
+                await opening.__aexit__(None, None, None)
+
+        await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
+    return bad
+
+
+async def wrong(page: Any, path: str, script: str, view: str) -> list[str]:
+    """What is wrong with one page: errors of its scripts, axe's violations, what it measures."""
+    said: list[str] = []
+    page.on("pageerror", lambda error: said.append(f"script error: {error}"))
+    page.on("console", lambda message: said.append(f"console: {message.text}") if "Content Security Policy" in message.text else None)
+    await page.goto(path, wait_until="load")
+    await page.evaluate(script)
+    found = await page.evaluate(RUN, [TAGS])
+    return [*said, *found, *await page.evaluate(MEASURE, [60 if view == "elder" else 44, 18 if view == "elder" else 12])]
