@@ -88,8 +88,6 @@ class Detector:
     """How long the finding counts after its observation; None: until somebody closes it."""
     metrics: tuple[str, ...] = ()
     """Metrics of the dataset it needs; empty: all."""
-    titles: Mapping[str, str] = field(default_factory=dict)
-    """What a case of this rule is called; empty: what its process is called."""
 
 
 @dataclass(frozen=True)

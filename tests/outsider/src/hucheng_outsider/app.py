@@ -50,7 +50,6 @@ app = App(
             pack="cold-home",
             outcome="cold",
             rule="cold_home",
-            titles={"zh": "室温过低", "en": "Home too cold"},
             kind="warmth.alarm",
             facts=rooms_now,
             start=Last,
