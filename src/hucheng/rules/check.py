@@ -14,6 +14,7 @@ from typing import Any, Literal
 import z3
 
 from hucheng.rules import evaluate
+from hucheng.rules.diagram import Leaf
 from hucheng.rules.exact import Exact, exact
 from hucheng.rules.kinds import Kind, Value, plain, written
 from hucheng.rules.logic import Logic, Undecided
@@ -257,7 +258,7 @@ class Checker:
                     answers.append(self.logic.outcome(name, known))
                 exactly = [answer if same_kind(outcome.kind, answer) else None for answer in answers]
                 broken = exactly[0] != exactly[-1] or (
-                    strict[name] is not None and exactly[0] is not None and strict[name] != exactly[0]
+                    strict[name] is not None and answers[0] is not Leaf.IMPOSSIBLE and strict[name] != exactly[0]
                 )
                 if broken:
                     message = f"{name}: the readings disagree ({strict[name]}, {', '.join(map(str, answers))})"

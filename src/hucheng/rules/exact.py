@@ -88,14 +88,34 @@ class Exact:
 
     def fill(
         self, name: str, facts: Mapping[str, Column], rows: NDArray[np.int64], codes: NDArray[np.int32]
-    ) -> list[Any]:
-        """Exact values of an outcome in some rows (a Leaf where there is none)."""
+    ) -> tuple[Column, NDArray[np.bool_]]:
+        """Exact values of an outcome in some rows, and which of them are impossible people."""
         if name in self.cells.exact:
             if name not in self._walkers:
                 self._walkers[name] = self.cells.diagrams.frozen(self.cells.exact[name])
             walker = self._walkers[name]
-            return [walker.values[end] for end in walker.ends(codes)]
-        return self._by_logic(name, facts, rows)
+            leaves, ends = walker.values, walker.ends(codes)
+        else:
+            found = self._by_logic(name, facts, rows)
+            leaves = list(dict.fromkeys(found))
+            ends = np.array([leaves.index(value) for value in found], np.int32)
+        column, impossible = self._coded(name, leaves)
+        return Column(column.values[ends], column.unknown[ends], column.words), impossible[ends]  # type: ignore[index]
+
+    def _coded(self, name: str, leaves: list[Any]) -> tuple[Column, NDArray[np.bool_]]:
+        """Leaves as a column: what is no value of the outcome (open, impossible) is unknown."""
+        kind = self.version.outcomes[name].kind
+        values = np.zeros(len(leaves), bool if kind.name == "boolean" else np.int64)
+        unknown = np.ones(len(leaves), bool)
+        impossible = np.array([leaf is Leaf.IMPOSSIBLE for leaf in leaves], bool)
+        for place, leaf in enumerate(leaves):
+            if leaf is None or isinstance(leaf, Leaf):
+                continue
+            unknown[place] = False
+            values[place] = (
+                kind.values.index(leaf) if kind.name == "enum" else leaf.toordinal() if isinstance(leaf, date) else leaf
+            )
+        return Column(values, unknown, kind.values), impossible
 
     def _by_logic(self, name: str, facts: Mapping[str, Column], rows: NDArray[np.int64]) -> list[Any]:
         """One question to the solver for each different person."""

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hucheng.rules.columns import fine
-from hucheng.rules.kinds import Kind, Value, plain
+from hucheng.rules.kinds import Kind, Value
 from hucheng.rules.model import FactDeclared, Version
 from hucheng.rules.tree import (
     Age,
@@ -437,14 +437,13 @@ def internal(version: Version, table: pa.Table) -> Facts:
     return facts
 
 
-def patched(kind: Kind, column: Any, values: Mapping[int, Value]) -> Any:
-    """The column with some of its empty rows filled."""
-    rows = np.fromiter(values, np.int64, len(values))
+def patched(kind: Kind, column: Any, rows: NDArray[np.int64], found: Column) -> Any:
+    """The column with some of its empty rows filled; ``rows`` ascend."""
     mask = np.zeros(len(column), bool)
     mask[rows] = True
-    ordered = [plain(kind, values[int(row)]) for row in np.flatnonzero(mask)]
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return pc.replace_with_mask(array, pa.array(mask), pa.array(ordered, array.type))
+    new = arrow(kind, found, len(rows), None)
+    return pc.replace_with_mask(array, pa.array(mask), new.cast(array.type))
 
 
 def hidden(column: Any, rows: NDArray[np.bool_]) -> Any:

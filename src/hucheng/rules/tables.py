@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from hucheng.errors import RuleError
 from hucheng.rules import bulk, quick
 from hucheng.rules.columns import given, said
-from hucheng.rules.diagram import Leaf
 from hucheng.rules.exact import exact
 from hucheng.rules.logic import Undecided
 from hucheng.rules.model import Version
+from hucheng.rules.quick import Column
 
 SMALL = 20_000
 """Rows up to which arrays are quicker than a query plan."""
@@ -153,18 +153,16 @@ def _settled(
             continue
         places = np.flatnonzero(empty)
         try:
-            found = readings.fill(name, facts.columns, rows[places], codes[:, places])
+            found, impossible = readings.fill(name, facts.columns, rows[places], codes[:, places])
         except Undecided as why:
-            found = [None] * len(places)
-            for place in places:
-                troubles[int(targets[place])] = f"{name}: not settled in time ({why})"
-        filled = {int(targets[p]): value for p, value in zip(places, found, strict=True) if value is not None}
-        for row, value in filled.items():
-            if value is Leaf.IMPOSSIBLE:
-                troubles[row] = "the facts contradict the constraints"
-        values = {row: value for row, value in filled.items() if not isinstance(value, Leaf)}
-        if values:
-            answers[name] = quick.patched(outcome.kind, column, values)
+            troubles |= dict.fromkeys(targets[places].tolist(), f"{name}: not settled in time ({why})")
+            continue
+        troubles |= dict.fromkeys(targets[places[impossible]].tolist(), "the facts contradict the constraints")
+        assert found.unknown is not None
+        settled = ~found.unknown
+        if settled.any():
+            part = Column(found.values[settled], None, found.words)
+            answers[name] = quick.patched(outcome.kind, column, targets[places[settled]], part)
     if troubles:
         said_ = problem.to_pylist()
         for row, what in troubles.items():
