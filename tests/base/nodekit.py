@@ -1,6 +1,6 @@
 """A broker and an intake as real processes, over a small home of test contracts: for the tests of the data path.
 
-As a program (``python nodekit.py HOME PARTITION``) it is that intake, with a toy detector: systolic ≥ 180.
+As a program (``python -m tests.base.nodekit HOME PARTITION``) it is that intake, with a toy detector: systolic ≥ 180.
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-sys.path.insert(0, str(Path(__file__).parent))
-from readingkit import metrics
-
 from hucheng.apps import Detector
 from hucheng.base import broker, stream
 from hucheng.base.current import CurrentReader
@@ -34,6 +31,7 @@ from hucheng.node.detection import Detection, Open, Watch
 from hucheng.node.intake import Intake, serve
 from hucheng.rules import loads
 from hucheng.settings import Settings
+from tests.base.readingkit import metrics
 
 PACK = """
 pack: crisis
@@ -105,7 +103,10 @@ class Process:
         self.mark.unlink(missing_ok=True)
         log = (self.home / f"intake-{self.partition}.log").open("ab")
         self.child = subprocess.Popen(
-            [sys.executable, __file__, str(self.home), str(self.partition)], stdout=log, stderr=log
+            [sys.executable, "-m", "tests.base.nodekit", str(self.home), str(self.partition)],
+            cwd=Path(__file__).parents[2],
+            stdout=log,
+            stderr=log,
         )
         log.close()
 

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from readingkit import NOW_US, SECOND, devices, message, metrics, one
 
 from hucheng.base.current import CurrentReader
 from hucheng.base.devices import DeviceRow, ListedDevices
@@ -19,6 +18,7 @@ from hucheng.base.keeping import Keeper
 from hucheng.base.lake import Lake
 from hucheng.base.quarantine import Quarantine
 from hucheng.errors import Fenced
+from tests.base.readingkit import NOW_US, SECOND, devices, message, metrics, one
 
 HOUR = 3600 * SECOND
 

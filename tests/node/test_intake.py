@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "base"))
-from nodekit import FileDevices, committed, findings, running, stored, until
 
 from hucheng.base import broker
 from hucheng.base.contracts import load_contract
@@ -22,6 +18,7 @@ from hucheng.base.quarantine import Quarantine
 from hucheng.base.sources.mqtt import Publisher
 from hucheng.errors import BadRequest
 from hucheng.node.replay import replay
+from tests.base.nodekit import FileDevices, committed, findings, running, stored, until
 
 CONTRACT = load_contract(Path(__file__).parents[1] / "base" / "contracts" / "test.pressure.yaml")
 

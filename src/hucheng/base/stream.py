@@ -81,6 +81,7 @@ class Reader:
         self._last = after
         self._heard = 0.0
         self._broken = False
+        self._reconnects = 0
         self._subscription: Any = None
         self.pending = 0
         self.received = after
@@ -88,6 +89,7 @@ class Reader:
     async def start(self) -> None:
         """Open the consumer behind the last message handed out."""
         await self.close()
+        self._reconnects = self._client.stats["reconnects"]
         self._waiting.clear()
         self._bytes, self._credit, self._next_delivery = 0, 0, 1
         self._last, self._broken = self.received, False
@@ -121,7 +123,7 @@ class Reader:
 
         An empty list means that nothing came. Raises StreamError when the broker cannot be asked (try again).
         """
-        if self._broken:
+        if self._broken or self._client.stats["reconnects"] != self._reconnects:
             await self.start()
         if not self._waiting:
             self._arrived.clear()
