@@ -29,13 +29,16 @@ export const waiting = async (token) =>
     .filter((press) => !token || press.token === token)
     .sort((a, b) => (a.pressed_at < b.pressed_at ? -1 : 1));
 
+/** Page and worker never send at the same time: each press goes out once. */
+export const alone = (work) => (navigator.locks ? navigator.locks.request("hucheng-help", work) : work());
+
 /** "sent" when the city has it for good, "gone" when this link is no longer valid, "later" otherwise. */
 export async function send(press) {
   try {
     const answer = await fetch(`/help/${press.token}`, {
       method: "POST",
       headers: { "Content-Type": "application/json", Accept: "application/json" },
-      body: JSON.stringify({ press_id: press.id, pressed_at: press.pressed_at }),
+      body: JSON.stringify({ press_id: press.id, pressed_at: press.pressed_at, sent_at: new Date().toISOString() }),
     });
     if (answer.ok) return "sent";
     return [401, 403, 404, 410].includes(answer.status) ? "gone" : "later";

@@ -1,5 +1,5 @@
 // Lets the help page open and take a press without a line, and sends what waits as soon as there is one.
-import { forget, send, waiting } from "./help-queue.js";
+import { alone, forget, send, waiting } from "./help-queue.js";
 
 /* global ASSETS */
 const CACHE = "hucheng-help-" + ASSETS.join("-");
@@ -50,7 +50,7 @@ self.addEventListener("message", (event) => {
 });
 
 self.addEventListener("sync", (event) => {
-  if (event.tag === "help") event.waitUntil(flush());
+  if (event.tag === "help") event.waitUntil(alone(flush));
 });
 
 async function flush() {

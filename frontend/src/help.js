@@ -1,7 +1,7 @@
 // Help from a paired device or link. The press is kept in this browser with its own time and identity until the city has
 // it, however long the line is down; the plain form does the same where scripts do not run.
 import { speak } from "./aloud.js";
-import { keep, waiting, forget, send } from "./help-queue.js";
+import { alone, keep, waiting, forget, send } from "./help-queue.js";
 
 const root = document.getElementById("help");
 const words = JSON.parse(document.getElementById("help-words").textContent);
@@ -19,22 +19,27 @@ function say(state, text, aloud = true) {
 }
 
 async function flush() {
+  if (await alone(empty)) await look();
+}
+
+/** Sends what waits, oldest first; false where something still waits or was refused. */
+async function empty() {
   const presses = await waiting(token);
   for (const press of presses) {
     const sent = await send(press);
     if (sent === "gone") {
       await forget(press.id);
       say("refused", words.refused);
-      return;
+      return false;
     }
     if (sent !== "sent") {
       say("waiting", words.waiting);
-      return;
+      return false;
     }
     await forget(press.id);
     say("sent", words.sent);
   }
-  await look();
+  return true;
 }
 
 async function look() {

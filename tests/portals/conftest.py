@@ -20,6 +20,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+
 from hucheng.gate import Principal
 from hucheng.portals.session import NAME, VISIT, Session
 from hucheng.portals.shell import Shell
@@ -129,7 +130,9 @@ async def chromium() -> AsyncIterator[Any]:
         pytest.skip("no Chromium: set CHROMIUM to its path")
     with tempfile.TemporaryDirectory() as home:
         async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=path, args=FLAGS, env={**os.environ, "HOME": home})
+            browser = await playwright.chromium.launch(
+                executable_path=path, args=FLAGS, env={**os.environ, "HOME": home}
+            )
             try:
                 yield browser
             finally:

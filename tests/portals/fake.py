@@ -1,3 +1,4 @@
+# ruff: noqa: E501, SIM105
 """A small city in memory, with the methods of the real services and the structs they hand out.
 
 The pages' own promises (words, access, errors, keyboard, axe) are tested against it, in every state a page can be in,
@@ -10,11 +11,11 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
 import msgspec
+
 from hucheng.apps import App, load_apps
 from hucheng.base.catalogue import Catalogue
 from hucheng.base.contracts import load_contract
@@ -25,7 +26,10 @@ from hucheng.decisions.findings import FactUsed, Reason
 from hucheng.decisions.record import Appeal, Decision
 from hucheng.errors import CaseError, NotFound, Refused, Unavailable
 from hucheng.gate import Principal, Purpose, Read, Request
+from hucheng.gate.checkpoints import Checkpoint
 from hucheng.gate.purposes import BASE
+from hucheng.gate.rights import Line
+from hucheng.gate.verify import Verified
 from hucheng.portals.services import Persona, Services
 
 NOW = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
@@ -37,25 +41,114 @@ OFFICER = Principal("p-li", "officer", "李敏", (*CITY, "linjiang.east"), ("dut
 AUDITOR = Principal("p-xu", "auditor", "徐正", CITY, ())
 
 PEOPLE: dict[str, dict[str, Any]] = {
-    "r-1001": {"name": "王秀兰", "sex": "female", "born": "1944-05-12", "community": "东园社区", "address": "东园路 18 弄 3 号 502 室", "phone": "13800000001"},
-    "r-1002": {"name": "赵国强", "sex": "male", "born": "1951-11-02", "community": "东园社区", "address": "东园路 22 弄 1 号 101 室", "phone": "13800000002"},
-    "r-1004": {"name": "赵国华", "sex": "male", "born": "1953-03-09", "community": "东园社区", "address": "东园路 9 号", "phone": "13800000004"},
-    "r-1003": {"name": "孙桂芳", "sex": "female", "born": "1938-01-20", "community": "西桥社区", "address": "西桥路 7 号 301 室", "phone": "13800000003"},
+    "r-1001": {
+        "name": "王秀兰",
+        "sex": "female",
+        "born": "1944-05-12",
+        "community": "东园社区",
+        "address": "东园路 18 弄 3 号 502 室",
+        "phone": "13800000001",
+    },
+    "r-1002": {
+        "name": "赵国强",
+        "sex": "male",
+        "born": "1951-11-02",
+        "community": "东园社区",
+        "address": "东园路 22 弄 1 号 101 室",
+        "phone": "13800000002",
+    },
+    "r-1004": {
+        "name": "赵国华",
+        "sex": "male",
+        "born": "1953-03-09",
+        "community": "东园社区",
+        "address": "东园路 9 号",
+        "phone": "13800000004",
+    },
+    "r-1003": {
+        "name": "孙桂芳",
+        "sex": "female",
+        "born": "1938-01-20",
+        "community": "西桥社区",
+        "address": "西桥路 7 号 301 室",
+        "phone": "13800000003",
+    },
 }
 HOMES = {
-    "r-1001": {"home_id": "h-501", "address": "东园路 18 弄 3 号 502 室", "door_code": "4827#", "key_holder": "周梅（邻居）", "key_holder_phone": "13900000011", "gateway_id": "g-east-1", "centre": "东园社区服务中心"},
+    "r-1001": {
+        "home_id": "h-501",
+        "address": "东园路 18 弄 3 号 502 室",
+        "door_code": "4827#",
+        "key_holder": "周梅（邻居）",
+        "key_holder_phone": "13900000011",
+        "gateway_id": "g-east-1",
+        "centre": "东园社区服务中心",
+    },
 }
 PROFILES = {
-    "r-1001": {"conditions": ["高血压", "2 型糖尿病"], "medication": ["氨氯地平 5 mg 每日一次", "二甲双胍 500 mg 每日两次"], "hypercapnic": False, "pregnant": False, "needs": ["听力不佳，请大声说话", "使用助行器"]},
+    "r-1001": {
+        "conditions": ["高血压", "2 型糖尿病"],
+        "medication": ["氨氯地平 5 mg 每日一次", "二甲双胍 500 mg 每日两次"],
+        "hypercapnic": False,
+        "pregnant": False,
+        "needs": ["听力不佳，请大声说话", "使用助行器"],
+    },
 }
 DEVICES = [
-    {"device_id": "d-bp-1", "resident_id": "r-1001", "home_id": "h-501", "gateway_id": "g-east-1", "dataset": "home.blood_pressure", "kind": "cuff", "model": "BP-2", "simulated": True, "commissioned_at": NOW - timedelta(days=90), "ended_at": None},
-    {"device_id": "d-help-1", "resident_id": "r-1001", "home_id": "h-501", "gateway_id": "g-east-1", "dataset": "home.help", "kind": "help_button", "model": "HB-1", "simulated": True, "commissioned_at": NOW - timedelta(days=90), "ended_at": None},
-    {"device_id": "d-help-9", "resident_id": "r-1003", "home_id": "h-503", "gateway_id": "g-west-1", "dataset": "home.help", "kind": "help_button", "model": "HB-1", "simulated": True, "commissioned_at": NOW - timedelta(days=90), "ended_at": NOW - timedelta(days=2)},
+    {
+        "device_id": "d-bp-1",
+        "resident_id": "r-1001",
+        "home_id": "h-501",
+        "gateway_id": "g-east-1",
+        "dataset": "home.blood_pressure",
+        "kind": "cuff",
+        "model": "BP-2",
+        "simulated": True,
+        "commissioned_at": NOW - timedelta(days=90),
+        "ended_at": None,
+    },
+    {
+        "device_id": "d-help-1",
+        "resident_id": "r-1001",
+        "home_id": "h-501",
+        "gateway_id": "g-east-1",
+        "dataset": "home.help",
+        "kind": "help_button",
+        "model": "HB-1",
+        "simulated": True,
+        "commissioned_at": NOW - timedelta(days=90),
+        "ended_at": None,
+    },
+    {
+        "device_id": "d-help-9",
+        "resident_id": "r-1003",
+        "home_id": "h-503",
+        "gateway_id": "g-west-1",
+        "dataset": "home.help",
+        "kind": "help_button",
+        "model": "HB-1",
+        "simulated": True,
+        "commissioned_at": NOW - timedelta(days=90),
+        "ended_at": NOW - timedelta(days=2),
+    },
 ]
 MANDATES = [
-    {"mandate_id": "m-1", "carer": "p-chen", "resident_id": "r-1001", "scopes": ["care.readings", "care.alarms"], "valid_from": NOW - timedelta(days=30), "valid_to": NOW + timedelta(days=335)},
-    {"mandate_id": "m-2", "carer": "p-chen", "resident_id": "r-1003", "scopes": ["care.alarms"], "valid_from": NOW - timedelta(days=300), "valid_to": NOW - timedelta(days=1)},
+    {
+        "mandate_id": "m-1",
+        "carer": "p-chen",
+        "resident_id": "r-1001",
+        "scopes": ["care.readings", "care.alarms"],
+        "valid_from": NOW - timedelta(days=30),
+        "valid_to": NOW + timedelta(days=335),
+    },
+    {
+        "mandate_id": "m-2",
+        "carer": "p-chen",
+        "resident_id": "r-1003",
+        "scopes": ["care.alarms"],
+        "valid_from": NOW - timedelta(days=300),
+        "valid_to": NOW - timedelta(days=1),
+    },
 ]
 
 
@@ -111,14 +204,29 @@ class FakeDesk:
 
     def _may(self, principal: Principal, resident: str) -> None:
         own = principal.resident_id == resident
-        mandate = any(m["carer"] == principal.id and m["resident_id"] == resident and m["valid_to"] > NOW for m in MANDATES)
+        mandate = any(
+            m["carer"] == principal.id and m["resident_id"] == resident and m["valid_to"] > NOW for m in MANDATES
+        )
         if not (principal.kind == "officer" or own or mandate):
             raise Refused("not your case", policy="self.access", needed="登录为本人|to be the resident herself")
 
-    async def queue(self, principal: Principal, *, kind: str | None = None, open_only: bool = True, limit: int = 50, offset: int = 0, order: str = "due") -> CasePage:
+    async def queue(
+        self,
+        principal: Principal,
+        *,
+        kind: str | None = None,
+        open_only: bool = True,
+        limit: int = 50,
+        offset: int = 0,
+        order: str = "due",
+    ) -> CasePage:
         self._check()
-        found = [c for c in self.cases.values() if (not kind or c.kind == kind) and (not open_only or c.state != "closed")]
-        found.sort(key=lambda c: (c.due_at or c.opened_at + timedelta(days=9)) if order == "due" else -c.opened_at.timestamp())
+        found = [
+            c for c in self.cases.values() if (not kind or c.kind == kind) and (not open_only or c.state != "closed")
+        ]
+        found.sort(
+            key=lambda c: (c.due_at or c.opened_at + timedelta(days=9)) if order == "due" else -c.opened_at.timestamp()
+        )
         return CasePage(found[offset : offset + limit], len(found), self.version)
 
     async def case(self, principal: Principal, case_id: str) -> CaseView:
@@ -131,8 +239,20 @@ class FakeDesk:
 
     def _view(self, one: CaseRow, principal: Principal) -> CaseView:
         history = [
-            Event(one.opened_at, "service", "", "opened", {"zh": "血压计读数触发告警", "en": "A reading of the cuff raised the alarm"}),
-            Event(one.opened_at + timedelta(seconds=1), "service", "", "called", {"zh": "已呼叫：值班人员", "en": "Called: duty officer"}),
+            Event(
+                one.opened_at,
+                "service",
+                "",
+                "opened",
+                {"zh": "血压计读数触发告警", "en": "A reading of the cuff raised the alarm"},
+            ),
+            Event(
+                one.opened_at + timedelta(seconds=1),
+                "service",
+                "",
+                "called",
+                {"zh": "已呼叫：值班人员", "en": "Called: duty officer"},
+            ),
             *self.notes.get(one.id, []),
         ]
         owed = [] if one.state in ("calling", "closed") else [OWED]
@@ -149,7 +269,9 @@ class FakeDesk:
         }[one.state]
         if principal.kind == "resident":
             actions = []
-        return CaseView(one, history, ["d-1"], steps, self._diagram(one), self.eta.get(one.id), one.assigned_name, owed, actions)
+        return CaseView(
+            one, history, ["d-1"], steps, self._diagram(one), self.eta.get(one.id), one.assigned_name, owed, actions
+        )
 
     def _diagram(self, one: CaseRow) -> Diagram:
         for app in load_apps():
@@ -160,7 +282,16 @@ class FakeDesk:
                 return stand(drawing, tasks[:1], tasks[1:2])
         return Diagram(0, 0, [], [], [])
 
-    async def act(self, principal: Principal, case_id: str, action: str, note: str | None = None, to: str | None = None, outcome: str | None = None, eta_minutes: int | None = None) -> CaseView:
+    async def act(
+        self,
+        principal: Principal,
+        case_id: str,
+        action: str,
+        note: str | None = None,
+        to: str | None = None,
+        outcome: str | None = None,
+        eta_minutes: int | None = None,
+    ) -> CaseView:
         self._check()
         one = self.cases[case_id]
         self._may(principal, one.resident_id)
@@ -178,7 +309,15 @@ class FakeDesk:
         )
         if action in ("go", "visit"):
             self.eta[case_id] = eta_minutes or 0
-        said = {"take": "接手", "go": "出发", "visit": "到达", "close": "办结", "note": "记录", "hand_over": "移交", "answer": "答复"}[action]
+        said = {
+            "take": "接手",
+            "go": "出发",
+            "visit": "到达",
+            "close": "办结",
+            "note": "记录",
+            "hand_over": "移交",
+            "answer": "答复",
+        }[action]
         event = Event(NOW, principal.id, principal.name, action, {"zh": said, "en": action.replace("_", " ")}, note)
         self.notes.setdefault(case_id, []).append(event)
         self.touch()
@@ -219,10 +358,29 @@ class FakeDesk:
         kinds: dict[str, int] = {}
         for one in live:
             kinds[one.kind] = kinds.get(one.kind, 0) + 1
-        return Counts(len(live), len(calling), sum(c.urgent for c in calling), kinds, len(self.cases), 0, 40.0 if calling else None)
+        return Counts(
+            len(live),
+            len(calling),
+            sum(c.urgent for c in calling),
+            kinds,
+            len(self.cases),
+            0,
+            40.0 if calling else None,
+        )
 
 
-OWED = Owed("o-1", "c-2", "call_back", "陈静", {"zh": "告诉女儿陈静情况如何", "en": "Tell the daughter, Chen Jing, how it went"}, NOW - timedelta(minutes=5), NOW + timedelta(minutes=25), None, None, "东园社区")
+OWED = Owed(
+    "o-1",
+    "c-2",
+    "call_back",
+    "陈静",
+    {"zh": "告诉女儿陈静情况如何", "en": "Tell the daughter, Chen Jing, how it went"},
+    NOW - timedelta(minutes=5),
+    NOW + timedelta(minutes=25),
+    None,
+    None,
+    "东园社区",
+)
 
 
 class FakeDecisions:
@@ -269,7 +427,15 @@ class FakeGate:
         self._desk = desk
         self.looks: list[tuple[str, str, list[Read]]] = []
 
-    async def look(self, principal: Principal, purpose: str, reads: list[Read], *, case: str | None = None, person: str | None = None) -> list[list[dict[str, Any]]]:
+    async def look(
+        self,
+        principal: Principal,
+        purpose: str,
+        reads: list[Read],
+        *,
+        case: str | None = None,
+        person: str | None = None,
+    ) -> list[list[dict[str, Any]]]:
         self._desk._check()
         self.looks.append((principal.id, purpose, reads))
         if person is not None and purpose in ("self.access", "care.family"):
@@ -291,8 +457,10 @@ class FakeGate:
             "care.homes": [{"resident_id": r, **v} for r, v in HOMES.items()],
             "care.profiles": [{"resident_id": r, **v} for r, v in PROFILES.items()],
         }
+
         def fits(row: dict[str, Any]) -> bool:
             return all(row.get(k) in v if isinstance(v, (list, tuple)) else row.get(k) == v for k, v in where.items())
+
         found = [row for row in tables.get(read.dataset, []) if fits(row)]
         return found[:1] if read.kind == "row" else found
 
@@ -301,7 +469,9 @@ class FakeGate:
 
     async def requests(self, principal: Principal) -> list[Request]:
         return [
-            Request("purpose", "care.respond", "care", "1a2b", "accepted", "bureau", NOW, "演示评估：只在事项未结时可见"),
+            Request(
+                "purpose", "care.respond", "care", "1a2b", "accepted", "bureau", NOW, "演示评估：只在事项未结时可见"
+            ),
             Request("policies", "care", "care", "3c4d", "requested", None, NOW, None),
         ]
 
@@ -315,8 +485,22 @@ def readings(resident: str, dataset: str) -> list[dict[str, Any]]:
         at = NOW - timedelta(hours=6 * n, minutes=7 * n)
         wave = (n * 37) % 17
         high = n == 0
-        for metric, value, unit in (("systolic_bp", 192 if high else 132 + wave, "mm[Hg]"), ("diastolic_bp", 104 if high else 78 + wave // 2, "mm[Hg]"), ("heart_rate", 88 if high else 66 + wave // 3, "/min")):
-            rows.append({"resident_id": resident, "device_id": "d-bp-1", "metric": metric, "observed_at": at, "value": float(value), "unit": unit, "simulated": True})
+        for metric, value, unit in (
+            ("systolic_bp", 192 if high else 132 + wave, "mm[Hg]"),
+            ("diastolic_bp", 104 if high else 78 + wave // 2, "mm[Hg]"),
+            ("heart_rate", 88 if high else 66 + wave // 3, "/min"),
+        ):
+            rows.append(
+                {
+                    "resident_id": resident,
+                    "device_id": "d-bp-1",
+                    "metric": metric,
+                    "observed_at": at,
+                    "value": float(value),
+                    "unit": unit,
+                    "simulated": True,
+                }
+            )
     return rows
 
 
@@ -326,34 +510,62 @@ class FakeJournal:
     def __init__(self) -> None:
         self.broken: Exception | None = None
 
-    def _entry(self, seq: int, **more: Any) -> Any:
-        given = {
+    def _entry(self, seq: int, **more: Any) -> Line:
+        given: dict[str, Any] = {
             "seq": seq, "at": NOW - timedelta(minutes=seq), "principal": "p-li", "principal_name": "李敏", "principal_kind": "officer", "org": "linjiang.east",
             "purpose": "care.respond", "basis": "老年人权益保障法 第38条", "datasets": ("city.residents", "care.homes"), "fields": (("name",), ("address", "door_code")),
             "action": "read", "case": "c-1", "kind": "look", "result": "given", "policy": "care.respond.officer", "counts": {},
         }  # fmt: skip
-        return SimpleNamespace(**{**given, **more})
+        return Line(**{**given, **more})
 
-    async def of_person(self, principal: Principal, resident_id: str, limit: int = 200) -> list[Any]:
+    async def of_person(self, principal: Principal, resident_id: str, limit: int = 200) -> list[Line]:
         if resident_id != "r-1001":
             return []
         return [
             self._entry(41),
             self._entry(40, action="cases.take", kind="deed", datasets=()),
-            self._entry(12, principal="node", principal_name="", principal_kind="service", purpose="care.detect", kind="standing", datasets=("home.blood_pressure",), case=None),
-            self._entry(7, principal="p-chen", principal_name="陈静", principal_kind="carer", purpose="care.family", datasets=("home.blood_pressure",), case=None),
+            self._entry(
+                12,
+                principal="node",
+                principal_name="",
+                principal_kind="service",
+                purpose="care.detect",
+                kind="standing",
+                datasets=("home.blood_pressure",),
+                case=None,
+            ),
+            self._entry(
+                7,
+                principal="p-chen",
+                principal_name="陈静",
+                principal_kind="carer",
+                purpose="care.family",
+                datasets=("home.blood_pressure",),
+                case=None,
+            ),
         ][:limit]
 
-    async def heads(self, principal: Principal, limit: int = 100, before: int | None = None) -> list[Any]:
+    async def heads(self, principal: Principal, limit: int = 100, before: int | None = None) -> list[Line]:
         return [self._entry(n) for n in range((before or 61) - 1, max((before or 61) - 1 - limit, 0), -1)]
 
-    async def verify(self, principal: Principal) -> Any:
+    async def verify(self, principal: Principal) -> Verified:
         if self.broken:
             raise self.broken
-        return SimpleNamespace(count=60, root=bytes(range(32)))
+        return Verified(60, bytes(range(32)).hex(), 3)
 
-    async def checkpoints(self, principal: Principal, limit: int = 20) -> list[Any]:
-        return [SimpleNamespace(last=60 - 20 * n, at=(NOW - timedelta(hours=n)).isoformat(), root=bytes(range(n, 32 + n))) for n in range(3)][:limit]
+    async def checkpoints(self, principal: Principal, limit: int = 20) -> list[Checkpoint]:
+        return [
+            Checkpoint(
+                3 - n,
+                41 - 20 * n,
+                60 - 20 * n,
+                bytes(range(n, 32 + n)).hex(),
+                "",
+                "",
+                (NOW - timedelta(hours=n)).isoformat(),
+            )
+            for n in range(3)
+        ][:limit]
 
 
 class FakePeople:
@@ -361,11 +573,25 @@ class FakePeople:
 
     async def personas(self) -> list[Persona]:
         return [
-            Persona(WANG, {"zh": "82 岁，独居", "en": "82, lives alone"}, {"zh": "看看谁在路上、谁看过她的数据。", "en": "See who is coming, and who looked at her data."}),
+            Persona(
+                WANG,
+                {"zh": "82 岁，独居", "en": "82, lives alone"},
+                {"zh": "看看谁在路上、谁看过她的数据。", "en": "See who is coming, and who looked at her data."},
+            ),
             Persona(ZHAO, {"zh": "74 岁", "en": "74"}, {"zh": "一切平安的样子。", "en": "What calm looks like."}),
-            Persona(DAUGHTER, {"zh": "王秀兰的女儿，持有委托", "en": "Wang Xiulan's daughter, with a mandate"}, {"zh": "照看母亲，回应告警。", "en": "Look after her mother, answer an alarm."}),
-            Persona(OFFICER, {"zh": "东园社区服务中心值班", "en": "On duty at the Dongyuan centre"}, {"zh": "接手告警，安排上门。", "en": "Take an alarm, send somebody."}),
-            Persona(AUDITOR, {"zh": "审计局", "en": "Audit office"}, {"zh": "核对使用日志。", "en": "Check the journal."}),
+            Persona(
+                DAUGHTER,
+                {"zh": "王秀兰的女儿，持有委托", "en": "Wang Xiulan's daughter, with a mandate"},
+                {"zh": "照看母亲，回应告警。", "en": "Look after her mother, answer an alarm."},
+            ),
+            Persona(
+                OFFICER,
+                {"zh": "东园社区服务中心值班", "en": "On duty at the Dongyuan centre"},
+                {"zh": "接手告警，安排上门。", "en": "Take an alarm, send somebody."},
+            ),
+            Persona(
+                AUDITOR, {"zh": "审计局", "en": "Audit office"}, {"zh": "核对使用日志。", "en": "Check the journal."}
+            ),
         ]
 
     async def of_claims(self, claims: dict[str, Any]) -> Principal:

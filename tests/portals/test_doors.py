@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hucheng.errors import Refused, SettingsError
 from hucheng.portals.session import NAME, safe_back
 from hucheng.portals.site import build
@@ -44,7 +45,9 @@ def test_cookies_are_secure_on_tls() -> None:
     assert "max-age" in answer.headers["strict-transport-security"]
 
 
-@pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/\t/evil.example"])
+@pytest.mark.parametrize(
+    "back", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/\t/evil.example"]
+)
 def test_signing_in_never_leads_out_of_the_site(site: Site, back: str) -> None:
     answer = site.client().post("/sign-in/demo", data={"persona": "p-li", "back": back, "form_word": site.form_word()})
     assert answer.headers["location"] == "/desk"
@@ -60,7 +63,11 @@ def test_a_form_that_is_not_ours_is_refused(site: Site, word: str) -> None:
 
 def test_every_form_needs_its_word(site: Site) -> None:
     """All that is done by POST from a page; the help button is open by its link alone, which no other site can know."""
-    posts = [r.path for r in site.app.routes if "POST" in (getattr(r, "methods", None) or ()) and not r.path.startswith("/api")]
+    posts = [
+        r.path
+        for r in site.app.routes
+        if "POST" in (getattr(r, "methods", None) or ()) and not r.path.startswith("/api")
+    ]
     assert len(posts) >= 8
     for path in posts:
         if path == "/help/{token}":
@@ -174,14 +181,23 @@ def test_bad_numbers_in_the_address(site: Site) -> None:
 def test_headers_keep_a_browser_safe(site: Site) -> None:
     for path in ("/", "/nothing", "/health", "/static/dist/manifest.json"):
         headers = site.client().get(path).headers
-        assert "script-src 'self'" in headers["content-security-policy"] and "unsafe" not in headers["content-security-policy"]
+        assert (
+            "script-src 'self'" in headers["content-security-policy"]
+            and "unsafe" not in headers["content-security-policy"]
+        )
         assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "no-referrer"
     assert site.client(WANG).get("/me").headers["cache-control"] == "no-store"
 
 
 def test_pages_hold_no_inline_code(site: Site) -> None:
     """What the content security policy would stop is not there in the first place."""
-    for path, who in (("/", None), ("/me", WANG), ("/desk", OFFICER), ("/desk/cases/c-1", OFFICER), ("/audit", AUDITOR)):
+    for path, who in (
+        ("/", None),
+        ("/me", WANG),
+        ("/desk", OFFICER),
+        ("/desk/cases/c-1", OFFICER),
+        ("/audit", AUDITOR),
+    ):
         text = site.client(who).get(path).text
         assert " style=" not in text and " onclick=" not in text and "javascript:" not in text and "<style" not in text
 
@@ -205,8 +221,16 @@ def test_a_closed_panel_says_what_would_open_it(site: Site) -> None:
 
 def test_the_alarm_panel_reads_for_this_case_only(site: Site) -> None:
     site.client(OFFICER).get("/desk/cases/c-1")
-    reads = [(purpose, read.dataset, read.where) for _, purpose, reads in site.city.gate.looks for read in reads if read.dataset.startswith("care.")]
-    assert reads == [("care.respond", "care.homes", {"resident_id": "r-1001"}), ("care.respond", "care.profiles", {"resident_id": "r-1001"})]
+    reads = [
+        (purpose, read.dataset, read.where)
+        for _, purpose, reads in site.city.gate.looks
+        for read in reads
+        if read.dataset.startswith("care.")
+    ]
+    assert reads == [
+        ("care.respond", "care.homes", {"resident_id": "r-1001"}),
+        ("care.respond", "care.profiles", {"resident_id": "r-1001"}),
+    ]
 
 
 def test_tokens_of_another_kind_do_not_open(site: Site) -> None:
@@ -216,5 +240,7 @@ def test_tokens_of_another_kind_do_not_open(site: Site) -> None:
     with pytest.raises(Refused):
         tokens.read_gateway(tokens.person(WANG, NOW, demo=True), NOW)
     with pytest.raises(Refused):
-        tokens.read_person(tokens.person(WANG, NOW, demo=True), NOW + PERSON_LIFE + timedelta(seconds=1), demo_allowed=True)
+        tokens.read_person(
+            tokens.person(WANG, NOW, demo=True), NOW + PERSON_LIFE + timedelta(seconds=1), demo_allowed=True
+        )
     assert tokens.read_person(tokens.person(WANG, NOW, demo=True), NOW, demo_allowed=True) == WANG

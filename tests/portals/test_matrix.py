@@ -1,8 +1,8 @@
 """Every page × two languages × phone and desktop × standard and elder view × with and without scripts passes axe.
 
 The pages are the site's own routes: a new route is in the matrix by itself, and a route whose address has a part that
-nobody gave an example for fails here. Beside axe each page is measured: nothing runs out of a phone's width, targets are
-44 px (60 in the elder view), and no text in the elder view is under 18 px.
+nobody gave an example for fails here. Beside axe each page is measured: nothing runs out of a phone's width, targets
+are 44 px (60 in the elder view), and no text in the elder view is under 18 px.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hucheng.portals.shell import Door
 
 from .conftest import AXE, Site, chromium, made, opened, serving
@@ -27,33 +29,17 @@ AT_ONCE = 3
 
 Page = tuple[str, Principal | None]
 
-RUN = "([tags]) => axe.run(document, {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']}).then(r => r.violations.map(v => `${v.id}: ${v.nodes.map(n => n.target.join(' ') + ' ' + (n.any[0]?.message || n.all[0]?.message || n.none[0]?.message || '')).slice(0, 3).join(' | ')}`))"
-MEASURE = """([least, smallest]) => {
-  const bad = [];
-  const root = document.documentElement;
-  if (root.scrollWidth > window.innerWidth + 1) bad.push(`wider than the window: ${root.scrollWidth} > ${window.innerWidth}`);
-  const seen = (e) => e.checkVisibility({checkOpacity: true, checkVisibilityCSS: true}) && e.getBoundingClientRect().width > 1;
-  for (const e of document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')) {
-    if (!seen(e) || e.classList.contains('skip')) continue;
-    const box = (e.closest('label.choice') || e).getBoundingClientRect();
-    const inText = getComputedStyle(e).display === 'inline' && e.parentElement.innerText.trim() !== e.innerText.trim();
-    if (!inText && (box.height < least - 0.5 || box.width < least - 0.5)) bad.push(`target ${Math.round(box.width)}x${Math.round(box.height)}: ${e.outerHTML.slice(0, 90)}`);
-  }
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const told = new Set();
-  while (walker.nextNode()) {
-    const e = walker.currentNode.parentElement;
-    if (!walker.currentNode.textContent.trim() || e.closest('svg, script, style, .hush, canvas') || !seen(e)) continue;
-    const size = parseFloat(getComputedStyle(e).fontSize);
-    if (size < smallest - 0.1 && !told.has(e.className)) { told.add(e.className); bad.push(`text ${size}px: ${e.outerHTML.slice(0, 90)}`); }
-  }
-  return bad;
-}"""
+RUN = (Path(__file__).parent / "axe_run.js").read_text(encoding="utf-8")
+MEASURE = (Path(__file__).parent / "measure.js").read_text(encoding="utf-8")
 
 
 def doors(site: Site) -> list[tuple[str, Door]]:
     """Every page route of the site."""
-    found = [(route.path, route.endpoint.door) for route in site.app.routes if hasattr(getattr(route, "endpoint", None), "door")]
+    found = [
+        (route.path, route.endpoint.door)
+        for route in site.app.routes
+        if hasattr(getattr(route, "endpoint", None), "door")
+    ]
     return [(path, door) for path, door in found if door.is_page]
 
 
@@ -68,7 +54,9 @@ def address(path: str, door: Door, site: Site) -> str:
 
 def pages(site: Site, states: bool = True) -> list[Page]:
     """Every page, and the states of pages that one address alone does not show."""
-    found: list[Page] = [(address(path, door, site), PEOPLE[door.kinds[0]] if door.kinds else None) for path, door in doors(site)]
+    found: list[Page] = [
+        (address(path, door, site), PEOPLE[door.kinds[0]] if door.kinds else None) for path, door in doors(site)
+    ]
     if not states:
         return found
     return [
@@ -104,7 +92,11 @@ def test_a_route_without_an_example_fails(site: Site) -> None:
 def test_every_route_says_who_may_come() -> None:
     """No address is open by being forgotten."""
     open_ones = {"/health", "/metrics", "/help-worker.js", "/static"}
-    unsaid = [r.path for r in made().app.routes if not hasattr(getattr(r, "endpoint", None), "door") and r.path not in open_ones]
+    unsaid = [
+        r.path
+        for r in made().app.routes
+        if not hasattr(getattr(r, "endpoint", None), "door") and r.path not in open_ones
+    ]
     assert not unsaid
 
 
@@ -126,7 +118,11 @@ def test_empty_blind_and_dark_pages_pass_axe(language: str, drive: Callable[[Cor
     empty = FakeCity()
     empty.desk.cases.clear()
     with serving(empty) as site:
-        bad = drive(examined(site, [("/desk", OFFICER), ("/me", WANG), ("/family", DAUGHTER)], language, "phone", "elder", "scripts"))
+        bad = drive(
+            examined(
+                site, [("/desk", OFFICER), ("/me", WANG), ("/family", DAUGHTER)], language, "phone", "elder", "scripts"
+            )
+        )
     blind = FakeCity()
     blind.desk.down = True
     with serving(blind) as site:
@@ -155,7 +151,9 @@ async def examined(
                 if (name := who.id if who else None) not in contexts:
                     opening = opened(browser, site, who, **look)
                     context = await opening.__aenter__()
-                    await context.add_cookies([{"name": k, "value": v, "url": site.address} for k, v in cookies.items()])
+                    await context.add_cookies(
+                        [{"name": k, "value": v, "url": site.address} for k, v in cookies.items()]
+                    )
                     page = await context.new_page()
                     if scripts == "plain":
                         await page.route("**/*.js", lambda route: route.abort())
@@ -172,8 +170,15 @@ async def wrong(page: Any, path: str, script: str, view: str) -> list[str]:
     """What is wrong with one page: errors of its scripts, axe's violations, what it measures."""
     said: list[str] = []
     page.on("pageerror", lambda error: said.append(f"script error: {error}"))
-    page.on("console", lambda message: said.append(f"console: {message.text}") if "Content Security Policy" in message.text else None)
+    page.on(
+        "console",
+        lambda message: said.append(f"console: {message.text}") if "Content Security Policy" in message.text else None,
+    )
     await page.goto(path, wait_until="load")
     await page.evaluate(script)
     found = await page.evaluate(RUN, [TAGS])
-    return [*said, *found, *await page.evaluate(MEASURE, [60 if view == "elder" else 44, 18 if view == "elder" else 12])]
+    return [
+        *said,
+        *found,
+        *await page.evaluate(MEASURE, [60 if view == "elder" else 44, 18 if view == "elder" else 12]),
+    ]

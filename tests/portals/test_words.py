@@ -6,11 +6,12 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-import hucheng
 import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
+
+import hucheng
 from hucheng.portals.words import Catalogues
 
 SOURCE = Path(hucheng.__file__).parent

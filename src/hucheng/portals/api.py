@@ -17,11 +17,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from hucheng.cases.rosters import Contact
 from hucheng.cases.views import OUTCOMES, CasePage, CaseRow, CaseView, Counts, Owed
 from hucheng.decisions.record import Appeal, Decision
 from hucheng.errors import BadRequest, NotSignedIn, Refused
 from hucheng.gate import Principal, Purpose, Read
 from hucheng.gate import Request as AppRequest
+from hucheng.gate.checkpoints import Checkpoint
+from hucheng.gate.rights import Line
+from hucheng.gate.verify import Verified
 from hucheng.portals.deeds import checked
 from hucheng.portals.help import pressed_at, reading
 from hucheng.portals.help import read_press as help_press
@@ -114,7 +118,7 @@ class Asked:
         try:
             at = datetime.fromisoformat(raw)
         except ValueError:
-            at = None  # type: ignore[assignment]
+            at = None
         if at is None or at.tzinfo is None:
             raise BadRequest(f"{name} must be an instant with its zone", where=f"?{name}={raw[:40]}")
         return at
@@ -150,7 +154,7 @@ class Api:
                 found = await handler(Asked(self.shell, request))
                 return Response(msgspec.json.encode(found), status, media_type="application/json")
 
-            endpoint.door = Door((), False)  # type: ignore[attr-defined]
+            endpoint.door, endpoint.path = Door((), False), BASE + path  # type: ignore[attr-defined]
             self.routes.append(Route(BASE + path, endpoint, methods=[method], name=f"api.{handler.__name__}"))
             self.calls.append(
                 {
@@ -261,16 +265,12 @@ def _people(api: Api) -> None:
     @api.call("GET", "/residents/{resident_id}/decisions", list[Decision], group="Residents")
     async def decisions_of(asked: Asked) -> Any:
         """What was decided about a person."""
-        return await asked.services.decisions.of_person(
-            asked.who, asked.path["resident_id"], asked.query.get("case")
-        )
+        return await asked.services.decisions.of_person(asked.who, asked.path["resident_id"], asked.query.get("case"))
 
     @api.call("GET", "/decisions/{decision_id}", Decision, group="Residents")
     async def decision(asked: Asked) -> Any:
         """One decision with its facts, reasons and appeal."""
-        return await asked.services.decisions.get(
-            asked.who, asked.path["decision_id"], asked.query.get("case")
-        )
+        return await asked.services.decisions.get(asked.who, asked.path["decision_id"], asked.query.get("case"))
 
     @api.call("POST", "/decisions/{decision_id}/appeals", Appeal, group="Residents", takes=Saying, status=201)
     async def appeal(asked: Asked) -> Any:
@@ -284,20 +284,26 @@ def _people(api: Api) -> None:
         said: Saying = await asked.body(Saying)
         return await asked.services.decisions.answer(asked.who, asked.path["decision_id"], said.text)
 
-    @api.call("GET", "/cases/{case_id}/colleagues", list[Any], group="Cases")
+    @api.call("GET", "/cases/{case_id}/colleagues", list[Contact], group="Cases")
     async def colleagues(asked: Asked) -> Any:
         """To whom a case can be handed now."""
         return await asked.services.desk.colleagues(asked.who, asked.path["case_id"])
 
-    @api.call("GET", "/residents/{resident_id}/journal", list[Any], group="Residents", query="limit")
+    @api.call("GET", "/residents/{resident_id}/journal", list[Line], group="Residents", query="limit")
     async def journal_of(asked: Asked) -> Any:
         """Who looked at a person's data, why, and under which law."""
         limit = asked.whole("limit", 200, 1, 1000)
         return await asked.services.journal.of_person(asked.who, asked.path["resident_id"], limit)
 
-    @api.call("GET", "/residents/{resident_id}/readings", list[Any], group="Residents", query="dataset purpose since until limit case")
+    @api.call(
+        "GET",
+        "/residents/{resident_id}/readings",
+        list[Any],
+        group="Residents",
+        query="dataset purpose since until limit case",
+    )
     async def readings_of(asked: Asked) -> Any:
-        """Readings of a person: `dataset`, `purpose` (default self.access or care.family), `since`, `until`, `limit`."""
+        """Readings of a person in one `dataset`; `purpose` is self.access or care.family where it is not given."""
         who = asked.who
         default = "care.family" if who.kind == "carer" else "self.access"
         dataset = asked.query.get("dataset")
@@ -340,19 +346,18 @@ def _people(api: Api) -> None:
 def _audit(api: Api) -> None:
     """What auditors do."""
 
-    @api.call("GET", "/journal", list[Any], group="Audit", query="limit before")
+    @api.call("GET", "/journal", list[Line], group="Audit", query="limit before")
     async def heads(asked: Asked) -> Any:
         """Heads of the journal, newest first; nobody they were about is named."""
         before = asked.whole("before", 0, 0, 2**62)
         return await asked.services.journal.heads(asked.who, asked.whole("limit", 100, 1, 1000), before or None)
 
-    @api.call("POST", "/journal/verify", dict[str, Any], group="Audit")
+    @api.call("POST", "/journal/verify", Verified, group="Audit")
     async def verify(asked: Asked) -> Any:
         """Check every entry; 500 with the first bad one where the journal was changed."""
-        verified = await asked.services.journal.verify(asked.who)
-        return {"count": verified.count, "root": _hex(verified.root)}
+        return await asked.services.journal.verify(asked.who)
 
-    @api.call("GET", "/journal/checkpoints", list[Any], group="Audit", query="limit")
+    @api.call("GET", "/journal/checkpoints", list[Checkpoint], group="Audit", query="limit")
     async def checkpoints(asked: Asked) -> Any:
         """The latest signed checkpoints."""
         return await asked.services.journal.checkpoints(asked.who, asked.whole("limit", 20, 1, 1000))
@@ -394,7 +399,9 @@ def openapi(site: FastAPI, api: Api) -> dict[str, Any]:
     for call in api.calls:
         answers, takes = next(found), next(found) if call["takes"] is not None else None
         paths.setdefault(call["path"], {})[call["method"].lower()] = _operation(call, answers, takes)
-    base: dict[str, Any] = get_openapi(title="Hucheng", version="1", routes=[], summary="Evidence in, explained protection out")
+    base: dict[str, Any] = get_openapi(
+        title="Hucheng", version="1", routes=[], summary="Evidence in, explained protection out"
+    )
     return {
         **base,
         "paths": paths,
@@ -428,7 +435,3 @@ def _operation(call: Mapping[str, Any], answers: Any, takes: Any) -> dict[str, A
     if call["group"] == "Public":
         operation["security"] = []
     return operation
-
-
-def _hex(value: Any) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)

@@ -1,4 +1,4 @@
-"""Around every request: a limit on its body, the headers that keep a browser safe, and the measure of how long it took."""
+"""Around every request: a limit on its body, the headers that keep a browser safe, and how long it took."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Armour:
                 raise
             await _refuse(error, armoured)
         finally:
-            route = getattr(scope.get("route"), "path", "static" if "/static/" in scope["path"] else "none")
+            route = getattr(scope.get("endpoint"), "path", "static" if "/static/" in scope["path"] else "other")
             self._measured(scope["method"], route, status, time.perf_counter() - started)
 
 

@@ -50,7 +50,9 @@ def entrance(shell: Shell) -> Entrance:
 
     @door.page("/audit/checkpoints")
     async def checkpoints(visit: Visit) -> Response:
-        return visit.page("audit/checkpoints.html", checkpoints=await visit.services.journal.checkpoints(visit.who, 100))
+        return visit.page(
+            "audit/checkpoints.html", checkpoints=await visit.services.journal.checkpoints(visit.who, 100)
+        )
 
     @door.page("/audit/requests")
     async def requests(visit: Visit) -> Response:

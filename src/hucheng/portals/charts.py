@@ -57,7 +57,8 @@ def _figure(
     words: Words,
     limits: Mapping[str, tuple[float, Mapping[str, str]]],
 ) -> Figure:
-    series, at = [], {}
+    series: list[dict[str, Any]] = []
+    at: dict[datetime, list[str]] = {}
     simulated = False
     for position, name in enumerate(names):
         rows = sorted(by_metric[name], key=lambda row: row["observed_at"])
@@ -67,8 +68,8 @@ def _figure(
             "points": [[words.local(row["observed_at"]).isoformat(), row["value"]] for row in rows],
         }
         if name in limits:
-            value, title = limits[name]
-            one["limit"] = {"value": value, "name": words.tell(title)}
+            value, called = limits[name]
+            one["limit"] = {"value": value, "name": words.tell(called)}
         series.append(one)
         for row in rows:
             at.setdefault(row["observed_at"], [""] * len(names))[position] = words.number(row["value"])

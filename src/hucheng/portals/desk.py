@@ -88,7 +88,9 @@ def entrance(shell: Shell) -> Entrance:
     async def answer(visit: Visit) -> Response:
         text = str(visit.form.get("text", "")).strip()
         if not text or len(text) > NOTE_LIMIT:
-            return await show_decisions(visit, visit.words.say("Write an answer of 1 to %(limit)s characters", limit=NOTE_LIMIT))
+            return await show_decisions(
+                visit, visit.words.say("Write an answer of 1 to %(limit)s characters", limit=NOTE_LIMIT)
+            )
         await visit.services.decisions.answer(visit.who, visit.path["decision_id"], text)
         return visit.go(f"/desk/cases/{visit.path['case_id']}/decisions")
 

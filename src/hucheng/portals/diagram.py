@@ -1,4 +1,4 @@
-"""The process of a case as an SVG: pure attributes, no styles, with the words of the steps for whoever cannot see it."""
+"""The process of a case as an SVG: pure attributes, no styles, with words for whoever cannot see it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def drawing(diagram: Diagram, words: Words) -> Markup:
     if not diagram.shapes:
         return Markup("")
     here = [words.tell(shape.title) for shape in diagram.shapes if shape.id in diagram.here]
-    label = words.say("The course of this case. It stands at: %(here)s", here=words.say(", ").join(filter(None, here)) or "—")
+    label = words.say(
+        "The course of this case. It stands at: %(here)s", here=words.say(", ").join(filter(None, here)) or "—"
+    )
     width, height = diagram.width + 2 * MARGIN, diagram.height + 2 * MARGIN
     parts = [
         f'<svg viewBox="{-MARGIN:g} {-MARGIN:g} {width:g} {height:g}" role="img" aria-label="{escape(label)}">',
@@ -27,7 +29,7 @@ def drawing(diagram: Diagram, words: Words) -> Markup:
     ]
     parts += [_edge(edge, words) for edge in diagram.edges]
     parts += [_shape(shape, shape.id in diagram.here, words) for shape in diagram.shapes]
-    return Markup("".join([*parts, "</svg>"]))  # every text in it is escaped where it is put in
+    return Markup("".join([*parts, "</svg>"]))  # noqa: S704 (texts are escaped where they are put in)
 
 
 def _edge(edge: Edge, words: Words) -> str:
@@ -36,7 +38,8 @@ def _edge(edge: Edge, words: Words) -> str:
     text = words.tell(edge.title) if edge.title else ""
     if text and len(edge.points) > 1:
         (x1, y1), (x2, y2) = edge.points[0], edge.points[1]
-        drawn += f'<text class="d-small" x="{(x1 + x2) / 2:g}" y="{(y1 + y2) / 2 - 5:g}" text-anchor="middle">{escape(text)}</text>'
+        place = f'x="{(x1 + x2) / 2:g}" y="{(y1 + y2) / 2 - 5:g}" text-anchor="middle"'
+        drawn += f'<text class="d-small" {place}>{escape(text)}</text>'
     return drawn
 
 

@@ -44,11 +44,8 @@ def install(site: FastAPI, shell: Shell) -> None:
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        found: HuchengError
-        if error.status_code == 404:
-            found = NotFound("there is no such page")
-        else:
-            found = BadRequest(str(error.detail))
+        missing = error.status_code == 404
+        found: HuchengError = NotFound("there is no such page") if missing else BadRequest(str(error.detail))
         return answer(shell, request, found, error.status_code, dict(error.headers or {}))
 
     async def malformed(request: Request, error: Exception) -> Response:
@@ -81,7 +78,11 @@ def wants_page(request: Request) -> bool:
 
 
 def answer(
-    shell: Shell, request: Request, error: HuchengError, status: int | None = None, headers: dict[str, str] | None = None
+    shell: Shell,
+    request: Request,
+    error: HuchengError,
+    status: int | None = None,
+    headers: dict[str, str] | None = None,
 ) -> Response:
     """The error as a page or as a problem object, with its status."""
     status = status or error.status

@@ -1,4 +1,4 @@
-"""Help without signing in: one large button behind a link or on a paired device. The link is the key; it opens only this.
+"""Help without signing in: one large button behind a link or on a paired device. The link is the key to just this.
 
 A press goes the way of every reading (through the broker, acknowledged when durable), so it is never lost and never
 doubled. The browser keeps it until then; without scripts the plain form waits for the acknowledgement itself.
@@ -21,7 +21,7 @@ from hucheng.portals.tokens import HelpLink
 
 DATASET, METRIC = "home.help", "help"
 CLOCK_OFF = timedelta(minutes=2)
-"""A browser's clock that is further off than this is corrected: an alarm must not fail because a phone's clock is wrong."""
+"""A browser's clock further off than this is corrected: an alarm must not fail because a phone's clock is wrong."""
 OLDEST = timedelta(hours=23)
 """A press older than this counts as of now: somebody still waits behind it."""
 
@@ -89,8 +89,8 @@ def read_press(body: bytes) -> Press:
 def pressed_at(press: Press, now: datetime) -> datetime:
     """When the button was pressed, by our clock.
 
-    The wait until it could be sent is the browser's own difference; only where its clock is far off is it moved to ours,
-    and a press from the future or from long ago counts as of now.
+    The wait until it could be sent is the browser's own difference; only where its clock is far off is it moved to
+    ours, and a press from the future or from long ago counts as of now.
     """
     at = press.pressed_at if press.pressed_at.tzinfo else press.pressed_at.replace(tzinfo=now.tzinfo)
     sent = press.sent_at

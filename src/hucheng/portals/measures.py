@@ -20,9 +20,7 @@ READINGS = ("received", "accepted", "duplicate", "quarantined", "lag_s")
 def install(site: FastAPI, shell: Shell) -> Measured:
     """Add both addresses; gives the function that notes one request."""
     registry = CollectorRegistry()
-    requests = Counter(
-        "hucheng_http_requests", "Requests answered", ["method", "route", "status"], registry=registry
-    )
+    requests = Counter("hucheng_http_requests", "Requests answered", ["method", "route", "status"], registry=registry)
     seconds = Histogram(
         "hucheng_http_seconds", "Seconds until a request was answered", ["route"], buckets=BUCKETS, registry=registry
     )

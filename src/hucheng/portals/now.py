@@ -1,4 +1,4 @@
-"""What is happening to a person right now, in one plain sentence: said to the resident, the family and whoever pressed help."""
+"""What is happening to a person right now, in one plain sentence: for the resident, the family, a help link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain words for what programs call by names: kinds of people, facts and their units, uses of data, states of decisions."""
+"""Plain words for what programs call by names: kinds of people, facts and units, uses of data, states of decisions."""
 
 from __future__ import annotations
 
@@ -159,7 +159,13 @@ def looked(entry: Any, me: str | None, lexicon: Lexicon, words: Words) -> str:
         who = words.say("You")
     else:
         role = words.say(KINDS.get(str(getattr(entry, "principal_kind", "")), ""))
-        who = role if getattr(entry, "principal_kind", "") == "service" or not name else f"{name} ({role})" if role else str(name)
+        who = (
+            role
+            if getattr(entry, "principal_kind", "") == "service" or not name
+            else f"{name} ({role})"
+            if role
+            else str(name)
+        )
     verb = "refused" if getattr(entry, "result", "given") == "refused" or kind == "refused" else ""
     verb = verb or (kind if kind in ("standing", "bulk") else action if action in VERBS else "deed")
     what = lexicon.data_titles(getattr(entry, "datasets", ()), words) or "—"

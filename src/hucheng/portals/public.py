@@ -1,4 +1,4 @@
-"""What everybody may read without signing in: the front page, the purposes data may be used for, the published rules."""
+"""What everybody may read without signing in: the front page, the purposes of data, the published rules."""
 
 from __future__ import annotations
 

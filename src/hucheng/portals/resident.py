@@ -87,7 +87,7 @@ def entrance(shell: Shell) -> Entrance:
             raise NotFound(
                 "no help button is paired with you", mend="ask the community centre to pair one, or call 120"
             )
-        link = shell.tokens.help_link(me, str(device["device_id"]), str(device["gateway_id"]))
+        link = shell.tokens.help_link(me, str(device["device_id"]), str(device["gateway_id"]), visit.who.id)
         return visit.go(f"/help/{link}")
 
     return door
@@ -127,9 +127,7 @@ async def measured(visit: Visit, purpose: str, person: str) -> dict[str, Any]:
     if chosen is None:
         raise BadRequest("there are no readings of this name", where=f"?dataset={wanted[:40]}")
     days = visit.whole("days", DAYS[1], 1, 31)
-    read = Read(
-        chosen.id, "recent", where={"resident_id": person}, since=visit.now - timedelta(days=days), limit=5000
-    )
+    read = Read(chosen.id, "recent", where={"resident_id": person}, since=visit.now - timedelta(days=days), limit=5000)
     rows = (await visit.look(purpose, read, person=person))[0]
     drawn: list[Figure] = figures(rows, chosen, visit.words)
     return {"offered": offered, "chosen": chosen, "days": days, "all_days": DAYS, "figures": drawn}

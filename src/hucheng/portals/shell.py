@@ -91,7 +91,14 @@ class Shell:
     def render(self, template: str, visit: Visit, values: Mapping[str, Any]) -> str:
         """The template filled in for this visit."""
         return self._templates.get_template(template).render(
-            {"visit": visit, "words": visit.words, "_": visit.words.say, "_n": visit.words.say_many, "tell": visit.words.tell, **values}
+            {
+                "visit": visit,
+                "words": visit.words,
+                "_": visit.words.say,
+                "_n": visit.words.say_many,
+                "tell": visit.words.tell,
+                **values,
+            }
         )
 
     def visit(self, request: Request) -> Visit:
@@ -99,7 +106,7 @@ class Shell:
         kept = getattr(request.state, "visit", None)
         if kept is None:
             kept = request.state.visit = Visit(self, request)
-        return kept  # type: ignore[no-any-return]
+        return kept
 
 
 class Visit:
@@ -340,7 +347,7 @@ class Entrance:
 
     def add(self, path: str, endpoint: Any, method: str, door: Door, name: str) -> None:
         """A route that reads its request itself; ``door`` says what it is."""
-        endpoint.door = door
+        endpoint.door, endpoint.path = door, path
         self.routes.append(Route(path, endpoint, methods=[method], name=name))
 
     def _enter(self, request: Request) -> Visit:
@@ -381,4 +388,4 @@ def _files() -> Mapping[str, str]:
 def _json_data(value: Any) -> Markup:
     """JSON for a ``<script type="application/json">``: nothing in it can end the element."""
     text = json.dumps(value, ensure_ascii=False, default=str, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704

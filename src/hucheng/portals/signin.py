@@ -30,9 +30,7 @@ def entrance(shell: Shell) -> Entrance:
     @door.deed("/sign-in/demo")
     async def demo(visit: Visit) -> Response:
         if not shell.settings.demo:
-            raise Refused(
-                "demo identities are not known here", policy="sign-in", needed="an OpenID Connect sign-in"
-            )
+            raise Refused("demo identities are not known here", policy="sign-in", needed="an OpenID Connect sign-in")
         wanted = str(visit.form.get("persona", ""))
         for persona in await visit.services.people.personas():
             if persona.principal.id == wanted:
@@ -45,9 +43,7 @@ def entrance(shell: Shell) -> Entrance:
             raise NotFound("this demo city has no OpenID Connect provider")
         visit.request.session["back"] = safe_back(str(visit.form.get("back", "")), "")
         try:
-            response: Response = await provider.authorize_redirect(
-                visit.request, f"{shell.settings.site}/sign-in/back"
-            )
+            response: Response = await provider.authorize_redirect(visit.request, f"{shell.settings.site}/sign-in/back")
         except (HTTPError, OAuthError) as error:
             raise Unavailable("the city's sign-in service does not answer", mend="try again") from error
         visit.keep(response)

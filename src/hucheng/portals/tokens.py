@@ -23,23 +23,17 @@ DEVICE_LIFE = timedelta(days=365)
 
 
 class HelpLink(msgspec.Struct, frozen=True):
-    """Whom a help link calls help for, and the paired device it stands for."""
+    """Whom a help link calls help for, the paired device it stands for, and the principal as whom it may ask."""
 
+    principal_id: str
     resident_id: str
     device_id: str
     gateway_id: str
 
     @property
     def principal(self) -> Principal:
-        """The holder of the link: sees whether help is coming to this person, and nothing else."""
-        return Principal(
-            id=f"help:{self.device_id}",
-            kind="resident",
-            name="",
-            org=(),
-            roles=("help",),
-            resident_id=self.resident_id,
-        )
+        """The holder of the link; the page asks as this principal whether help is coming, and nothing else."""
+        return Principal(self.principal_id, "resident", "", (), ("help",), self.resident_id)
 
 
 class Tokens:
@@ -69,17 +63,20 @@ class Tokens:
         """The gateway behind a token. Raises Refused."""
         return str(self._read(token, "readings", now)["sub"])
 
-    def help_link(self, resident_id: str, device_id: str, gateway_id: str) -> str:
-        """The last part of a help link's address. It does not run out; it ends with the device's registration."""
-        return str(self._help.dumps([resident_id, device_id, gateway_id]))
+    def help_link(self, resident_id: str, device_id: str, gateway_id: str, principal_id: str | None = None) -> str:
+        """The last part of a help link's address. It does not run out; it ends with the device's registration.
+
+        ``principal_id``: the resident's own, where she has one; otherwise the device's, ``help:<device>``, which has
+        to be entered as a principal when the device is paired.
+        """
+        return str(self._help.dumps([principal_id or f"help:{device_id}", resident_id, device_id, gateway_id]))
 
     def read_help(self, token: str) -> HelpLink:
         """Whom this link calls help for. Raises NotFound for anything we did not sign."""
         try:
-            resident, device, gateway = self._help.loads(token)
+            return HelpLink(*(str(part) for part in self._help.loads(token)))
         except (BadSignature, ValueError, TypeError) as error:
             raise NotFound("this help link is not valid", mend="ask the community centre to pair it again") from error
-        return HelpLink(str(resident), str(device), str(gateway))
 
     def _sign(self, claims: dict[str, Any], now: datetime, life: timedelta) -> str:
         times = {"iat": int(now.timestamp()), "exp": int((now + life).timestamp())}

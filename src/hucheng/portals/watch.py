@@ -28,7 +28,7 @@ class Watch:
         self._listeners = 0
 
     async def events(self) -> AsyncIterator[bytes]:
-        """Server-sent events for one screen: ``changed`` (the version, how many wait, how many of them are urgent), ``blind``."""
+        """Server-sent events for one screen: ``changed`` (version, how many wait, how many are urgent), ``blind``."""
         self._listeners += 1
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())

@@ -1,4 +1,4 @@
-"""The two languages: English is written in the code, Chinese comes from the catalogues; dates, numbers and units by Babel.
+"""The two languages: English stands in the code, Chinese comes from catalogues; dates, numbers and units by Babel.
 
 Catalogues are ``.po`` files read at start: ours, and ``locale/<language>/LC_MESSAGES/messages.po`` in an app's folder.
 Data (titles of purposes, texts of rules) carries both languages itself: ``{"zh": …, "en": …}``.
@@ -109,7 +109,8 @@ class Words:
 
     def span(self, length: timedelta | float) -> str:
         """A duration, roughly; a number is seconds."""
-        return str(format_timedelta(length, locale=self.locale))
+        whole = length if isinstance(length, timedelta) else timedelta(seconds=length)
+        return str(format_timedelta(whole, locale=self.locale))
 
     def number(self, value: Any, unit: str | None = None) -> str:
         """A figure with its unit."""
@@ -134,9 +135,7 @@ class Catalogues:
     """The catalogues of the site and of its apps, read once."""
 
     def __init__(self, folders: Sequence[Path], timezone: str) -> None:
-        self._words = {
-            language: Words(language, _merged(language, tuple(folders)), timezone) for language in LANGUAGES
-        }
+        self._words = {language: Words(language, _merged(language, tuple(folders)), timezone) for language in LANGUAGES}
 
     def __getitem__(self, language: str) -> Words:
         return self._words[language]
