@@ -104,10 +104,18 @@ def _exact(fact: FactDeclared, column: str, places: int) -> Reading:
     low, high = math.floor(fact.kind.low / step) - 1, math.ceil(fact.kind.high / step) + 1
     near = f"CASE WHEN {column} BETWEEN CAST({low} AS DOUBLE) AND CAST({high} AS DOUBLE) THEN {column} END"
     if places <= 9:
-        units = f"CAST(CAST({near} AS DECIMAL(28,{places})) * {10**places} AS HUGEINT)"
+        units = f"CAST(CAST({near} AS DECIMAL(28,{places})) * {10**places} AS {_width(fact, places)})"
     else:
         units = f"CAST(replace(CAST({near} AS VARCHAR), '.', '') AS HUGEINT)"
     return _scaled(fact, units, places)
+
+
+def _width(fact: FactDeclared, places: int) -> str:
+    """The integer type that holds twice the fact in units of ``10**-places``."""
+    reach = (max(abs(fact.kind.low), abs(fact.kind.high)) // 10**fact.kind.scale + 2) * 10 ** max(
+        places, fact.kind.scale
+    )
+    return "BIGINT" if 3 * reach < 2**62 else "HUGEINT"
 
 
 def _scaled(fact: FactDeclared, units: str, places: int) -> Reading:
@@ -144,7 +152,7 @@ def _binary(fact: FactDeclared, column: str, kind: str) -> Reading:
     if kind == "FLOAT":
         near = f"CAST(CAST({near} AS VARCHAR) AS DOUBLE)"
     places = fine(fact.kind)
-    return _scaled(fact, f"CAST(round(({near}) * {10**places}) AS HUGEINT)", places)
+    return _scaled(fact, f"CAST(round(({near}) * {10**places}) AS {_width(fact, places)})", places)
 
 
 def domain(fact: FactDeclared) -> str:

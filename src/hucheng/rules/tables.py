@@ -19,7 +19,7 @@ from hucheng.rules.logic import Undecided
 from hucheng.rules.model import Version
 from hucheng.rules.quick import Column
 
-SMALL = 20_000
+SMALL = 100_000
 """Rows up to which arrays are quicker than a query plan."""
 
 
