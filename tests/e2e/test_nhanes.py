@@ -1,4 +1,4 @@
-"""Real people's blood pressure, over MQTT, to alarms that a named human can take: exactly those in crisis, once each."""
+"""Real people's blood pressure, over MQTT, to alarms a named human can take: exactly those in crisis, once each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ CRISIS = "bp_crisis"
 @pytest.fixture(scope="module")
 def replayed(node: RunningNode, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, int], set[str]]:
     """The file, what became of it at its first replay, and who is in crisis by plain counting."""
-    source = Path(__file__).resolve().parents[3] / "shared" / "data" / "care" / "nhanes_bp" / "nhanes_2021_2023_bp.csv.gz"
+    source = (
+        Path(__file__).resolve().parents[3] / "shared" / "data" / "care" / "nhanes_bp" / "nhanes_2021_2023_bp.csv.gz"
+    )
     if not source.exists():
         pytest.skip("real data not present: care/nhanes_bp (the same path is tested on synthetic people elsewhere)")
     file = tmp_path_factory.mktemp("nhanes") / "readings.csv"
