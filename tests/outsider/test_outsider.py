@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -63,19 +62,6 @@ class Node:
             for d in self.warmth.detectors
         ]
         return Detection(watches, lambda _, names: {name: self.register(name) for name in names}, lambda device: True)
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as pip installs it, without a network."""
-    folder = tmp_path_factory.mktemp("outsider")
-    source = folder / "source"
-    shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("test_*.py", "__pycache__"))
-    target = folder / "installed"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    options = ["--no-deps", "--no-index", "--no-build-isolation", "--target", str(target)]
-    subprocess.run([*pip, *options, str(source)], check=True)
-    return target
 
 
 @pytest.fixture
