@@ -72,7 +72,8 @@ class Watching:
         return self._names() == self._running
 
     def _names(self) -> set[str]:
-        return {detector.name for detector, _ in self._permitted(quiet=True)}
+        accepted = {f"policies of {app}" for app in self._rooms.purposes.policies()}
+        return accepted | {detector.name for detector, _ in self._permitted(quiet=True)}
 
     def _permitted(self, quiet: bool = False) -> list[tuple[Detector, Path]]:
         found = []
