@@ -26,10 +26,11 @@ function draw(place) {
     legend: { top: 4, left: 0, textStyle: text, itemWidth: 34 },
     tooltip: { trigger: "axis", renderMode: "richText", valueFormatter: (value) => `${value} ${data.unit}` },
     xAxis: { type: "time", axisLabel: { ...text, hideOverlap: true }, axisLine: { lineStyle: { color: colour("--line-strong") } } },
-    yAxis: { type: "value", scale: true, name: data.unit, nameTextStyle: { ...text, align: "left" }, axisLabel: text, splitLine: { lineStyle: { color: colour("--line") } } },
+    yAxis: { type: "value", scale: true, ...(data.series.every((one) => one.step) ? { min: 0, max: 1, interval: 1 } : {}), name: data.unit, nameTextStyle: { ...text, align: "left" }, axisLabel: text, splitLine: { lineStyle: { color: colour("--line") } } },
     series: data.series.map((one, index) => ({
       name: one.name,
       type: "line",
+      step: one.step ? "end" : false,
       data: one.points,
       symbol: SHAPES[index % SHAPES.length],
       symbolSize: 7,

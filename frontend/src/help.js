@@ -72,5 +72,8 @@ if ("serviceWorker" in navigator) {
   });
 }
 addEventListener("online", flush);
-setInterval(flush, 5000);
+// Often while a press waits or an answer is awaited; an idle page asks nothing.
+setInterval(() => {
+  if (!["idle", "closed", "refused"].includes(root.dataset.state)) flush();
+}, 5000);
 flush();

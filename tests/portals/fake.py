@@ -594,6 +594,9 @@ class FakePeople:
             ),
         ]
 
+    async def places(self) -> dict[str, dict[str, str]]:
+        return {"东园社区": {"zh": "东园社区", "en": "Dongyuan"}, "西桥社区": {"zh": "西桥社区", "en": "Xiqiao"}}
+
     async def of_claims(self, claims: dict[str, Any]) -> Principal:
         if claims.get("sub") == "li":
             return OFFICER

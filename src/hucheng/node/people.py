@@ -50,6 +50,11 @@ class People:
         return msgspec.json.decode(path.read_bytes(), type=list[Persona])
 
     @exposed
+    def places(self) -> dict[str, dict[str, str]]:
+        """What every place and department is called, by its id."""
+        return {org.id: dict(org.title) for org in self._principals.orgs()}
+
+    @exposed
     def of_claims(self, claims: dict[str, Any]) -> Principal:
         """The principal behind verified OpenID Connect claims. Raises Refused for nobody we know."""
         found = self._principals.by_subject(f"{claims.get('iss', '')}|{claims.get('sub', '')}")

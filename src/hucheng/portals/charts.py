@@ -65,8 +65,11 @@ def _figure(
         simulated = simulated or any(row.get("simulated") for row in rows)
         one: dict[str, Any] = {
             "name": words.tell(contract.metrics[name].title),
-            "points": [[words.local(row["observed_at"]).isoformat(), row["value"]] for row in rows],
+            "points": [[_clock(row["observed_at"], words), row["value"]] for row in rows],
         }
+        metric = contract.metrics[name]
+        if metric.integer and (metric.low, metric.high) == (0, 1):
+            one["step"] = True
         if name in limits:
             value, called = limits[name]
             one["limit"] = {"value": value, "name": words.tell(called)}
@@ -88,3 +91,8 @@ def _figure(
         source=contract.id,
         data={"unit": shown, "series": series},
     )
+
+
+def _clock(at: datetime, words: Words) -> str:
+    """The city's clock time without its zone: every browser shows it as it is."""
+    return words.local(at).replace(tzinfo=None).isoformat(timespec="seconds")

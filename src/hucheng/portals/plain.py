@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+import msgspec
 import yaml
 from markupsafe import Markup
 
@@ -137,6 +139,7 @@ VERBS: Mapping[str, str] = {
     "standing": mark("%(who)s watches the readings: %(what)s"),
     "bulk": mark("%(who)s counted over many people: %(what)s"),
     "refused": mark("%(who)s was refused: %(what)s"),
+    "journal.read": mark("%(who)s read this journal"),
     "cases.take": mark("%(who)s took your alarm"),
     "cases.go": mark("%(who)s set out to you"),
     "cases.visit": mark("%(who)s was with you"),
@@ -170,6 +173,35 @@ def looked(entry: Any, me: str | None, lexicon: Lexicon, words: Words) -> str:
     verb = verb or (kind if kind in ("standing", "bulk") else action if action in VERBS else "deed")
     what = lexicon.data_titles(getattr(entry, "datasets", ()), words) or "—"
     return words.say(VERBS[verb], who=who, what=what, action=action)
+
+
+class Told(msgspec.Struct, frozen=True):
+    """Uses of the journal that say the same, told once: the newest of them, how many, and when the first was."""
+
+    entry: Any
+    times: int
+    first_at: datetime
+
+
+def told(entries: Iterable[Any], without: str | None = None) -> list[Told]:
+    """Entries, newest first, with runs of the same use by the same principal put together.
+
+    ``without``: a principal whose own looks are left out.
+    """
+    found: list[Told] = []
+    for entry in entries:
+        if without is not None and entry.principal == without:
+            continue
+        last = found[-1] if found else None
+        if last is not None and _use(last.entry) == _use(entry):
+            found[-1] = Told(last.entry, last.times + 1, entry.at)
+        else:
+            found.append(Told(entry, 1, entry.at))
+    return found
+
+
+def _use(entry: Any) -> tuple[Any, ...]:
+    return entry.principal, entry.purpose, entry.action, entry.kind, entry.result, entry.case, entry.datasets
 
 
 def _labels(fact: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,15 @@ from hucheng.errors import BadRequest, NotFound
 from hucheng.gate import Read
 from hucheng.portals.charts import Figure, figures
 from hucheng.portals.now import Now, most_urgent, now_of, quiet, stage_of
+from hucheng.portals.plain import told
 from hucheng.portals.shell import Entrance, Shell, Visit
 
 APPEAL_LIMIT = 2000
 """Characters of an appeal."""
 DAYS = (1, 7, 30)
 HELP = "home.help"
+LATEST, MOST = 200, 1000
+"""Lines of the journal shown, and entries looked through for them."""
 
 
 def entrance(shell: Shell) -> Entrance:
@@ -28,13 +31,13 @@ def entrance(shell: Shell) -> Entrance:
         me = person_of(visit)
         rows = await visit.services.desk.of_person(visit.who, me)
         decisions = await visit.services.decisions.of_person(visit.who, me)
-        journal = await visit.services.journal.of_person(visit.who, me, 5)
+        journal = told(await visit.services.journal.of_person(visit.who, me, LATEST), visit.who.id)
         return visit.page(
             "me/home.html",
             now=await happening(visit, rows),
             cases=rows[:5],
             decisions=decisions[:3],
-            journal=journal,
+            journal=journal[:5],
             has_help=bool(await help_device(visit, me)),
         )
 
@@ -66,9 +69,11 @@ def entrance(shell: Shell) -> Entrance:
 
     @door.page("/me/journal")
     async def journal(visit: Visit) -> Response:
-        entries = await visit.services.journal.of_person(visit.who, person_of(visit), 200)
+        own = visit.request.query_params.get("own") == "1"
+        entries = await visit.services.journal.of_person(visit.who, person_of(visit), MOST)
+        lines = told(entries, None if own else visit.who.id)[:LATEST]
         purposes = {purpose.id: purpose for purpose in await visit.services.gate.purposes()}
-        return visit.page("me/journal.html", entries=entries, purposes=purposes)
+        return visit.page("me/journal.html", lines=lines, purposes=purposes, own=own)
 
     @door.page("/me/readings")
     async def readings(visit: Visit) -> Response:

@@ -101,6 +101,10 @@ class People(Protocol):
     """Who somebody is: demo identities, and the principal behind an OpenID Connect subject."""
 
     async def personas(self) -> list[Persona]: ...
+    async def places(self) -> dict[str, dict[str, str]]:
+        """What every place and department is called, by its id."""
+        ...
+
     async def of_claims(self, claims: dict[str, Any]) -> Principal:
         """The principal whom these verified claims name. Raises Refused for nobody we know."""
         ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from hucheng.errors import BadRequest, NotFound, Refused
+from hucheng.errors import BadRequest, HuchengError, NotFound, Refused
 from hucheng.gate import Principal, Read
 from hucheng.portals.charts import Figure, figures
 from hucheng.portals.plain import (
@@ -44,6 +44,7 @@ from hucheng.settings import Settings
 
 HERE = Path(__file__).parent
 DIST = HERE / "static" / "dist"
+PLACES_FOR = timedelta(minutes=10)
 YEAR_S = 365 * 24 * 3600
 HOMES = {"resident": "/me", "carer": "/family", "officer": "/desk", "auditor": "/audit"}
 """Where each kind of person begins."""
@@ -67,7 +68,18 @@ class Shell:
         self.lexicon = Lexicon(services.catalogue, apps)
         self.menus: dict[str, list[tuple[str, Mapping[str, str] | str]]] = {k: list(v) for k, v in MENUS.items()}
         self.panels = {kind: (app, panel) for app in apps for kind, panel in app.panels.items()}
+        self.places: Mapping[str, Mapping[str, str]] = {}
+        self._places_until = datetime.min.replace(tzinfo=UTC)
         self._templates = self._environment()
+
+    async def learn_places(self, now: datetime) -> None:
+        """Ask what places are called, now and then; without an answer they keep their ids."""
+        if now >= self._places_until:
+            self._places_until = now + PLACES_FOR
+            try:
+                self.places = await self.services.people.places()
+            except HuchengError:
+                self._places_until = now + timedelta(seconds=5)
 
     def menu(self, kind: str, address: str, titles: Mapping[str, str]) -> None:
         """Hang an app's entry into the menu of a kind of people."""
@@ -159,6 +171,10 @@ class Visit:
         entries = self.shell.menus.get(self.principal.kind, []) if self.principal else []
         say, tell = self.words.say, self.words.tell
         return [(address, say(title) if isinstance(title, str) else tell(title)) for address, title in entries]
+
+    def place(self, place_id: str | None) -> str:
+        """What a place is called."""
+        return self.words.tell(self.shell.places.get(place_id or "")) or place_id or ""
 
     def kind(self, kind: str) -> str:
         """A kind of people in words."""
@@ -315,7 +331,10 @@ class Entrance:
 
         def add(handler: Handler) -> Handler:
             async def endpoint(request: Request) -> Response:
-                return await handler(self._enter(request))
+                visit = self._enter(request)
+                if self.kinds:
+                    await self.shell.learn_places(visit.now)
+                return await handler(visit)
 
             self._route(path, endpoint, handler, "GET", Door(self.kinds, not fragment, example or {}))
             return handler

@@ -25,7 +25,9 @@ def entrance(shell: Shell) -> Entrance:
     async def sign_in(visit: Visit) -> Response:
         back = safe_back(visit.request.query_params.get("back"), "")
         personas = await visit.services.people.personas() if shell.settings.demo else []
-        return visit.page("public/sign_in.html", back=back, personas=personas)
+        wanted = visit.request.query_params.get("as")
+        personas = sorted(personas, key=lambda persona: persona.principal.id != wanted)
+        return visit.page("public/sign_in.html", back=back, personas=personas, wanted=wanted)
 
     @door.deed("/sign-in/demo")
     async def demo(visit: Visit) -> Response:
