@@ -3,15 +3,53 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import duckdb
 
+_DIVISION = re.compile(r"(round|floor|ceil)\(([^()]*) / ([^(),]*)(?:, (\d))?\)")
+
+
+def rounded(how: str, top: str, bottom: str, places: int) -> Decimal:
+    """Division as the documentation says it, on fractions."""
+    exact = Fraction(top) / Fraction(bottom) * 10**places
+    if how == "round":
+        whole = math.floor(abs(exact) + Fraction(1, 2)) * (1 if exact >= 0 else -1)
+    else:
+        whole = math.floor(exact) if how == "floor" else math.ceil(exact)
+    return Decimal(whole).scaleb(-places)
+
+
+def _exactly(match: re.Match[str]) -> str:
+    how, top, bottom, places = match.groups()
+    return f"rounded('{how}', CAST({top} AS VARCHAR), CAST({bottom} AS VARCHAR), {places or 0})"
+
+
+def completed_years(born: date, on: date) -> int:
+    """Anniversaries that have come; that of 29 February is 1 March in common years."""
+
+    def anniversary(years: int) -> date:
+        try:
+            return born.replace(year=born.year + years)
+        except ValueError:
+            return date(born.year + years, 3, 1)
+
+    years = on.year - born.year
+    return years if anniversary(years) <= on else years - 1
+
+
+ORACLES: list[Any] = [
+    ("rounded", rounded, ["VARCHAR", "VARCHAR", "VARCHAR", "INTEGER"]),
+    ("age", completed_years, ["DATE", "DATE"]),
+]
 OPEN = "open"
 IMPOSSIBLE = "impossible"
 
@@ -27,10 +65,14 @@ class Wild:
     kinds: dict[str, str]
     facts: dict[str, str] = field(default_factory=dict)
     head: int = 0
+    open: bool = False
+    """While constraints are made: no division in them (the oracle rewrites outcomes only)."""
 
     def truth(self) -> dict[tuple[Any, ...], dict[str, Any]]:
         """Every possible complete person and what the plain SQL gives them (two-valued: nothing is unknown)."""
         con = duckdb.connect(":memory:")
+        for name, function, types in ORACLES:
+            con.create_function(name, function, types, "BIGINT" if name == "age" else "DECIMAL(18,4)")
         types = {
             "integer": "BIGINT",
             "decimal": "DECIMAL(12,1)",
@@ -44,7 +86,9 @@ class Wild:
             con.executemany(f"INSERT INTO d_{name} VALUES (?)", [[value] for value in self.domains[name]])
         query = f"SELECT * FROM {', '.join(f'd_{name}' for name in names)}"
         for name, sql in self.outcomes.items():
+            sql = _DIVISION.sub(_exactly, sql)
             query = f"SELECT *, {sql} AS {name} FROM ({query})"
+        assert not any(_DIVISION.search(c) for c in self.constraints)
         where = " AND ".join(f"({c})" for c in self.constraints) or "TRUE"
         rows = con.sql(f"SELECT {', '.join([*names, *self.outcomes])} FROM ({query}) WHERE {where}").fetchall()
         con.close()
@@ -105,7 +149,9 @@ def wild_pack(rng: random.Random) -> Wild:
         facts[name], domains[name] = kind, domain
         lines.append(f"      {name}: {{{said}}}")
     wild = Wild("", domains, [], {}, {}, facts)
+    wild.open = True
     wild.constraints = [condition(rng, wild, 1) for _ in range(rng.choice([0, 0, 1, 1, 2]))]
+    wild.open = False
     if wild.constraints:
         lines.append("    constraints:")
         lines += [f'      - "{c}"' for c in wild.constraints]
@@ -113,11 +159,17 @@ def wild_pack(rng: random.Random) -> Wild:
     wild.head = len(lines)
     for place in range(rng.randint(1, 3)):
         name = f"out{place}"
-        form = rng.choice(["boolean", "first_of", "number", "case"])
+        form = rng.choice(["boolean", "first_of", "number", "case", "one_of"])
         if form == "boolean":
             sql = condition(rng, wild, 3)
             wild.kinds[name] = "boolean"
             lines.append(f'      {name}: {{type: boolean, value: "{sql}"}}')
+        elif form == "one_of":
+            when = condition(rng, wild, 2)
+            sql = f"CASE WHEN {when} THEN 'x' ELSE 'z' END"
+            wild.kinds[name] = "enum"
+            lines.append(f"      {name}:\n        type: enum\n        values: [x, y, z]\n        one_of:")
+            lines += [f'          - {{when: "{when}", value: x}}', f'          - {{when: "NOT ({when})", value: z}}']
         elif form == "first_of":
             whens = [(condition(rng, wild, 2), rng.choice("xyz")) for _ in range(rng.randint(1, 3))]
             other = rng.choice("xyz")
@@ -170,7 +222,12 @@ def amount(rng: random.Random, wild: Wild, depth: int) -> str:
     numbers = [name for name, kind in wild.facts.items() if kind in ("integer", "decimal")]
     if depth == 0 or rng.random() < 0.25:
         return rng.choice([*numbers, str(rng.randint(0, 4)), f"{rng.randint(0, 3)}.5"])
-    form = rng.choice(["+", "-", "*", "case", "least", "greatest"])
+    form = rng.choice(["+", "-", "*", "case", "least", "greatest", "divide"] if numbers else ["+", "-", "*", "case"])
+    if form == "divide" and not wild.open:
+        how, top = rng.choice(["round", "floor", "ceil"]), rng.choice(numbers)
+        places = f", {rng.randint(0, 2)}" if how == "round" else ""
+        return f"{how}({top} / {rng.choice(['3', '0.4', '7', '2'])}{places})"
+    form = "+" if form == "divide" else form
     if form == "case":
         return f"({choice(rng, wild)})"
     left, right = amount(rng, wild, depth - 1), amount(rng, wild, depth - 1)
@@ -189,6 +246,9 @@ def condition(rng: random.Random, wild: Wild, depth: int) -> str:
     earlier = [name for name, kind in wild.kinds.items() if kind == "boolean"]
     if earlier and rng.random() < 0.15:
         return rng.choice(earlier)
+    worded = [name for name, kind in wild.kinds.items() if kind == "enum"]
+    if worded and rng.random() < 0.15:
+        return f"{rng.choice(worded)} {rng.choice(['=', '<>'])} '{rng.choice('xyz')}'"
     counted = [name for name, kind in wild.kinds.items() if kind == "number"]
     if counted and rng.random() < 0.2:
         return f"{rng.choice(counted)} {rng.choice(['<', '>=', '='])} {rng.randint(-1, 4)}"
@@ -205,10 +265,21 @@ def condition(rng: random.Random, wild: Wild, depth: int) -> str:
         )
     if kind == "date":
         others = [other for other, k in wild.facts.items() if k == "date" and other != name]
-        form = rng.randint(0, 4)
+        form = rng.randint(0, 6)
         day = f"DATE '{rng.choice(domain)}'"
         if others and form == 0:
             return f"{name} {op} {rng.choice(others)}"
+        if others and form == 2:
+            other = rng.choice(others)
+            picked = rng.choice(["age({0}, {1}) >= 0", "LEAST({0}, {1}) {2} {3}", "{0} + INTERVAL 1 MONTH {2} {1}"])
+            return picked.format(name, other, op, day)
+        whole = [each for each, k in wild.facts.items() if k == "integer"]
+        if whole and form == 3:
+            unit = rng.choice(["DAY", "MONTH"])
+            return f"{name} + INTERVAL ({rng.choice(whole)}) {unit} {op} {day}"
+        if form == 4:
+            on = date(domain[0].year + rng.randint(0, 4), *rng.choice([(2, 28), (3, 1), (2, 27), (1, 1), (12, 31)]))
+            return f"age({name}, DATE '{on}') {op} {rng.randint(0, 3)}"
         if form == 1:
             return f"{name} + INTERVAL {rng.randint(1, 3)} {rng.choice(['DAY', 'MONTH', 'YEAR'])} {op} {day}"
         return f"{name} {op} {day}"
