@@ -243,12 +243,12 @@ class Journal:
         """Do it; what goes wrong is for those who wait, and the end of the chain is found anew before the next try."""
         try:
             if self._stale:
-                self._disconnect()
                 self._find_end()
                 self._stale = False
             act(*given)
         except Exception as problem:
             self._stale = True
+            self._disconnect()  # at once: a transaction left open would keep everybody else out
             return problem
         return None
 

@@ -60,7 +60,7 @@ class StandingView:
             try:
                 self._db = self._db or connection()
                 self._db.register("batch_", batch)
-                picked = self._db.execute(f"SELECT {', '.join(wanted)} FROM batch_{condition}").to_arrow_table()
+                picked = self._db.sql(f"SELECT {', '.join(wanted)} FROM batch_{condition}").to_arrow_table()
             except duckdb.Error as error:
                 raise stopped(self._contract, error) from error
         self._rows += picked.num_rows

@@ -74,13 +74,12 @@ class Ledger:
     def begin(self) -> Iterator[Connection]:
         """A write transaction: committed and durable when the block ends, rolled back when it raises.
 
-        One at a time in this process on SQLite. Not to be nested: hand the connection on instead.
+        One at a time in this process. Not to be nested: hand the connection on instead.
         Raises LedgerError when nested, or when the database cannot take the change (disk full, locked).
         """
         if getattr(self._writing, "on", False):
             raise LedgerError("a write transaction is already open in this thread", mend="hand its connection on")
-        if self.embedded:
-            self._writer.acquire()
+        self._writer.acquire()  # on PostgreSQL too: what holds on one database must hold on the other
         self._writing.on = True
         after: list[Callable[[], None]] = []
         try:
@@ -97,8 +96,7 @@ class Ledger:
                 ) from error
         finally:
             self._writing.on = False
-            if self.embedded:
-                self._writer.release()
+            self._writer.release()
         for act in after:
             act()
 

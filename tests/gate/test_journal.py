@@ -1,0 +1,402 @@
+"""The journal: durable when it returns, whole or named where it is not, and forgetful of whoever is erased."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from hucheng.base.keys import Keys
+from hucheng.base.ledger import Ledger
+from hucheng.errors import JournalBroken, LedgerError
+from hucheng.gate import Entry, Journal, merkle
+from hucheng.gate.entries import decode, encode, open_detail
+from hucheng.gate.journal import PLACE, head_message
+from hucheng.gate.verify import Verified, verify
+
+NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
+
+
+def entry(n: int, **more: Any) -> Entry:
+    given = {"person": f"R{n % 7}", "detail": {"n": n}, "counts": {"rows": n}}
+    return Entry(NOON, "look", f"li-{n}", "officer", "east", "cases.work", "law", **{**given, **more})
+
+
+class Book:
+    """A journal with everything it stands on."""
+
+    def __init__(self, ledger_url: str, journal_url: str, home: Path, every: int = 10) -> None:
+        self.ledger = Ledger(ledger_url)
+        self.keys = Keys(self.ledger, bytes(32))
+        self.url, self.file, self.every = journal_url, home / "checkpoints.jsonl", every
+        self.journal = self.opened()
+
+    def opened(self) -> Journal:
+        return Journal(self.url, self.keys, self.file, clock=lambda: NOON, every=self.every)
+
+    def verify(self) -> Verified:
+        journal = self.journal
+        return verify(journal.ledger, self.keys.node.public, self.file, checkpointing=journal.checkpointing)
+
+    def change(self, sql: str, **values: Any) -> int:
+        with self.journal.ledger.begin() as conn:
+            return int(conn.execute(text(sql), values).rowcount)
+
+    def close(self) -> None:
+        self.journal.close()
+        self.ledger.close()
+
+
+@pytest.fixture
+def book(ledger_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Book]:
+    if ledger_url.startswith("sqlite"):
+        journal_url = f"sqlite:///{tmp_path / 'journal.db'}"
+    else:
+        fresh: Callable[[], str] = request.getfixturevalue("postgres")
+        journal_url = fresh()
+    found = Book(ledger_url, journal_url, tmp_path)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Book]:
+    """Thirty-three entries on SQLite, in three checkpoints and a rest."""
+    found = filled(Book("sqlite://", f"sqlite:///{tmp_path / 'journal.db'}", tmp_path))
+    yield found
+    found.close()
+
+
+def filled(book: Book) -> Book:
+    for n in range(33):
+        book.journal.append([entry(n)])
+    return book
+
+
+def broken(book: Book) -> JournalBroken:
+    with pytest.raises(JournalBroken) as caught:
+        book.verify()
+    return caught.value
+
+
+def test_an_untouched_journal_is_whole_and_can_be_continued(book: Book) -> None:
+    full = filled(book)
+    found = full.verify()
+    assert (found.count, found.checkpoints) == (33, 3)
+    full.journal.close()
+    full.journal = full.opened()
+    assert full.journal.damage is None
+    assert full.verify().checkpoints == 4  # closing sealed the rest
+    assert full.journal.append([entry(33), entry(34)]) == [34, 35]
+    assert full.verify().count == 35
+
+
+def test_an_empty_journal_is_whole(book: Book) -> None:
+    assert book.verify() == Verified(0, bytes(32).hex(), 0)
+
+
+def test_each_entry_is_chained_to_the_one_before(full: Book) -> None:
+    link = bytes(32)
+    with full.journal.ledger.read() as conn:
+        for row in conn.execute(text("SELECT seq, person, body, hash FROM journal ORDER BY seq")):
+            link = sha256(link + PLACE.pack(row.seq, row.person) + bytes(row.body)).digest()
+            assert bytes(row.hash) == link
+
+
+COLUMNS = ["person", "body", "hash"]
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("seq", [1, 10, 11, 17, 33])
+def test_one_byte_changed_in_any_column_is_named(full: Book, column: str, seq: int) -> None:
+    with full.journal.ledger.read() as conn:
+        held = conn.execute(text(f"SELECT {column} FROM journal WHERE seq = :s"), {"s": seq}).scalar_one()
+    if isinstance(held, int):
+        changed: Any = held ^ 1
+    else:
+        spot = len(held) // 2
+        changed = bytes(held[:spot]) + bytes([held[spot] ^ 1]) + bytes(held[spot + 1 :])
+    assert full.change(f"UPDATE journal SET {column} = :v WHERE seq = :s", v=changed, s=seq) == 1
+    assert broken(full).details["seq"] == seq
+
+
+def test_changes_are_named_on_both_databases(book: Book) -> None:
+    full = filled(book)
+    full.change("UPDATE journal SET body = :v WHERE seq = 17", v=b"nothing to see here")
+    assert broken(full).details["seq"] == 17
+    full.change("DELETE FROM journal WHERE seq > 12")
+    assert broken(full).details["seq"] == 13
+    full.change("DELETE FROM journal_checkpoint WHERE number = 2")
+    assert "checkpoint" in str(broken(full).where)
+
+
+def test_a_changed_number_a_missing_row_and_a_foreign_one_are_named(full: Book) -> None:
+    full.change("UPDATE journal SET seq = 50 WHERE seq = 20")
+    assert broken(full).details["seq"] == 20
+    full.change("UPDATE journal SET seq = 20 WHERE seq = 50")
+    assert full.verify().count == 33
+    full.change("DELETE FROM journal WHERE seq = 5")
+    assert broken(full).details["seq"] == 5
+
+
+def test_swapped_entries_are_named(full: Book) -> None:
+    for a, b in [(21, 99), (22, 21), (99, 22)]:
+        full.change("UPDATE journal SET seq = :b WHERE seq = :a", a=a, b=b)
+    assert broken(full).details["seq"] == 21
+
+
+@pytest.mark.parametrize("last", [32, 30, 25, 0])
+def test_a_tail_cut_off_is_named_also_after_a_restart_that_goes_on(full: Book, last: int) -> None:
+    full.change("DELETE FROM journal WHERE seq > :s", s=last)
+    assert broken(full).details["seq"] == last + 1
+    full.journal.close()
+    full.journal = full.opened()
+    assert full.journal.damage is not None
+    assert full.journal.append([entry(1)])[0] > 33  # behind the gap: the gap stays
+    assert broken(full).details["seq"] == last + 1
+
+
+def test_entries_written_past_the_head_are_named(full: Book) -> None:
+    with full.journal.ledger.read() as conn:
+        link = bytes(conn.execute(text("SELECT hash FROM journal WHERE seq = 33")).scalar_one())
+    _, body = encode(entry(5), full.keys.people(["R5"]))
+    link = sha256(link + PLACE.pack(34, 0) + body).digest()
+    full.change("INSERT INTO journal (seq, person, body, hash) VALUES (34, 0, :b, :h)", b=body, h=link)
+    assert broken(full).details["seq"] == 34
+
+
+def test_a_whole_new_chain_without_the_key_is_named(full: Book) -> None:
+    """Somebody with the database, but without the node's key, changes entry 4 and computes every hash anew."""
+    with full.journal.ledger.read() as conn:
+        rows = conn.execute(text("SELECT seq, person, body FROM journal ORDER BY seq")).all()
+    link = bytes(32)
+    for row in rows:
+        person = 0 if row.seq == 4 else row.person
+        link = sha256(link + PLACE.pack(row.seq, person) + bytes(row.body)).digest()
+        full.change("UPDATE journal SET person = :p, hash = :h WHERE seq = :s", p=person, h=link, s=row.seq)
+    error = broken(full)
+    assert error.details["seq"] == 1  # the first sealed stretch, 1 to 10, is not what was sealed
+    assert error.where == "checkpoint 1"
+    full.change("UPDATE journal_head SET hash = :h", h=link)
+    assert broken(full).where == "head"
+
+
+@pytest.mark.parametrize("column", ["seq", "hash", "checkpoints", "signature"])
+def test_a_changed_head_is_named(full: Book, column: str) -> None:
+    change = f"UPDATE journal_head SET {column} = "
+    if column in ("seq", "checkpoints"):
+        full.change(f"{change}{column} - 1")
+    else:
+        full.change(f"{change}:v", v=bytes(64))
+    assert broken(full).where == "head"
+    full.change("DELETE FROM journal_head")
+    assert broken(full).where == "head"
+
+
+def test_a_head_of_yesterday_is_named(full: Book) -> None:
+    """An older head, truly signed, beside the entries of today or with them cut off."""
+    with full.journal.ledger.read() as conn:
+        link = bytes(conn.execute(text("SELECT hash FROM journal WHERE seq = 31")).scalar_one())
+    signature = full.keys.node.sign(head_message(31, link, 3))
+    full.change("UPDATE journal_head SET seq = 31, hash = :h, signature = :s", h=link, s=signature)
+    assert broken(full).details["seq"] == 32
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("column", ["number", "first", "last", "root", "head", "prev", "at", "signature"])
+def test_a_changed_checkpoint_is_named(full: Book, column: str, number: int) -> None:
+    if column in ("number", "first", "last"):
+        full.change(f"UPDATE journal_checkpoint SET {column} = {column} + 77 WHERE number = :n", n=number)
+    else:
+        with full.journal.ledger.read() as conn:
+            query = text(f"SELECT {column} FROM journal_checkpoint WHERE number = :n")
+            held = str(conn.execute(query, {"n": number}).scalar_one())
+        changed = ("1" if held[0] != "1" else "2") + held[1:]
+        full.change(f"UPDATE journal_checkpoint SET {column} = :v WHERE number = :n", v=changed, n=number)
+    assert "checkpoint" in str(broken(full).where)
+
+
+def test_a_checkpoint_taken_out_of_the_table_or_the_file_is_named(full: Book) -> None:
+    whole = full.file.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    for left in ([], lines[:2], lines[1:], [lines[1], lines[0], lines[2]], [*lines, lines[2]]):
+        full.file.write_bytes(b"".join(left))
+        assert broken(full).what
+    full.file.write_bytes(whole)
+    assert full.verify().checkpoints == 3
+    full.change("DELETE FROM journal_checkpoint WHERE number = 3")
+    assert "checkpoint" in str(broken(full).where)
+
+
+@given(spot=st.integers(0, 10_000), bit=st.integers(0, 7))
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_bit_of_the_file_of_checkpoints(sqlite_book: Book, spot: int, bit: int) -> None:
+    whole = sqlite_book.file.read_bytes()
+    place = spot % len(whole)
+    sqlite_book.file.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << bit)]) + whole[place + 1 :])
+    try:
+        assert broken(sqlite_book).what
+    finally:
+        sqlite_book.file.write_bytes(whole)
+
+
+@pytest.fixture(scope="module")
+def sqlite_book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Book]:
+    home = tmp_path_factory.mktemp("book")
+    found = Book("sqlite://", f"sqlite:///{home / 'journal.db'}", home)
+    for n in range(33):
+        found.journal.append([entry(n)])
+    yield found
+    found.close()
+
+
+def test_any_cell_of_the_database_file(sqlite_book: Book) -> None:
+    """Bytes are changed in the file itself, under SQLite's feet; each change is named, or hit no content at all."""
+    sqlite_book.journal.ledger.scrub()
+    path = Path(str(sqlite_book.journal.ledger.url.database))
+    whole = path.read_bytes()
+    places = random.Random(7).sample(range(len(whole)), 150)
+    rows = _content(path)
+    copy = sqlite_book.file.with_name("copy.db")
+    for place in places:
+        copy.write_bytes(whole[:place] + bytes([whole[place] ^ 0x20]) + whole[place + 1 :])
+        try:
+            same = _content(copy) == rows
+        except sqlite3.Error:
+            continue  # SQLite itself says that the file is broken
+        ledger = Ledger(f"sqlite:///{copy}", migrate=False)
+        try:
+            verify(ledger, sqlite_book.keys.node.public, sqlite_book.file, checkpointing=threading.Lock())
+            assert same, f"byte {place} changed what is stored, and nobody noticed"
+        except JournalBroken:
+            assert not same
+        finally:
+            ledger.close()
+
+
+def _content(path: Path) -> list[Any]:
+    with sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True) as db:
+        tables = ("journal", "journal_head", "journal_checkpoint")
+        return [db.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall() for table in tables]
+
+
+def test_erasing_a_person_leaves_the_chain_whole_and_her_entries_unreadable(book: Book) -> None:
+    full = filled(book)
+    person = full.keys.person("R3")
+    number = full.journal.erase_person("R3")
+    assert number == person.number
+    assert full.verify().count == 33
+    with full.journal.ledger.read() as conn:
+        rows = conn.execute(text("SELECT person, body FROM journal")).all()
+    hers = [row for row in rows if row.person == number]
+    assert len(hers) == 5
+    for row in hers:
+        body = decode(bytes(row.body))
+        assert open_detail(body, number, None) is None
+        assert open_detail(body, number, full.keys.person("R3")) is None  # the same person anew has another key
+        assert b"R3" not in bytes(row.body)
+    other = next(row for row in rows if row.person == full.keys.person("R4").number)
+    assert open_detail(decode(bytes(other.body)), other.person, full.keys.person("R4")) == {"n": 4}
+
+
+def test_sixteen_threads_each_get_numbers_of_their_own(book: Book) -> None:
+    got: list[int] = []
+
+    def work() -> None:
+        for n in range(20):
+            got.extend(book.journal.append([entry(n), entry(n + 1)]))
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(got) == list(range(1, 641))
+    assert book.verify().count == 640
+
+
+def test_many_people_are_a_compressed_set(book: Book) -> None:
+    people = [f"P{n}" for n in range(5_000)]
+    _, body = encode(entry(1, person=None, people=people, detail={}), book.keys.people(people))
+    assert len(body) < 2.1 * len(people)
+
+
+def test_what_the_database_does_not_take_is_said_and_the_next_goes_through(book: Book) -> None:
+    full = filled(book)
+    full.change("ALTER TABLE journal RENAME TO elsewhere")
+    with pytest.raises(LedgerError, match="did not take"):
+        full.journal.append([entry(1)])
+    full.change("ALTER TABLE elsewhere RENAME TO journal")
+    assert full.journal.append([entry(1)]) == [34]
+    assert full.verify().count == 34
+
+
+KILLED = """
+import os, sys, threading
+from pathlib import Path
+from datetime import UTC, datetime
+from hucheng.base.keys import Keys
+from hucheng.base.ledger import Ledger
+from hucheng.gate import Entry, Journal
+home = Path(sys.argv[1])
+keys = Keys(Ledger(f"sqlite:///{home}/ledger.db"), bytes(32))
+journal = Journal(f"sqlite:///{home}/journal.db", keys, home / "checkpoints.jsonl", every=16)
+def work():
+    while True:
+        seqs = journal.append([Entry(datetime.now(UTC), "look", "li", "officer", "", "", "")])
+        os.write(1, f"{seqs[-1]}\\n".encode())
+threads = [threading.Thread(target=work) for _ in range(8)]
+[t.start() for t in threads]
+"""
+
+
+@pytest.mark.crash
+def test_nothing_acknowledged_is_lost_when_the_writer_is_killed(tmp_path: Path) -> None:
+    last = 0
+    for _ in range(4):
+        process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        acknowledged = [int(process.stdout.readline()) for _ in range(200)]
+        process.kill()
+        rest = [int(line) for line in process.stdout.read().splitlines(keepends=True) if line.endswith(b"\n")]
+        process.wait()
+        book = Book(f"sqlite:///{tmp_path}/ledger.db", f"sqlite:///{tmp_path}/journal.db", tmp_path, every=16)
+        found = book.verify()
+        assert book.journal.damage is None
+        assert found.count >= max(acknowledged + rest)
+        assert min(acknowledged) > last
+        last = found.count
+        book.close()
+
+
+@given(st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=40), st.data())
+@settings(deadline=None)
+def test_a_leaf_climbs_to_the_root_and_another_does_not(leaves: list[bytes], data: st.DataObject) -> None:
+    root = merkle.root(leaves)
+    place = data.draw(st.integers(0, len(leaves) - 1))
+    steps = merkle.path(leaves, place)
+    assert merkle.climb(leaves[place], steps) == root
+    assert merkle.climb(sha256(leaves[place]).digest(), steps) != root
+    assert root == _rfc6962(leaves)
+
+
+def _rfc6962(leaves: list[bytes]) -> bytes:
+    """RFC 6962 section 2.1, word for word but for the leaves' prefix."""
+    if len(leaves) == 1:
+        return leaves[0]
+    k = 1
+    while k * 2 < len(leaves):
+        k *= 2
+    return sha256(b"\x01" + _rfc6962(leaves[:k]) + _rfc6962(leaves[k:])).digest()
