@@ -18,7 +18,9 @@ import struct
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from operator import add
 from pathlib import Path
 
 import msgspec
@@ -127,19 +129,20 @@ class Current:
         received: Ints | None = None,
         seq: Ints | None = None,
         simulated: NDArray[np.bool_] | None = None,
-        residents: Sequence[str] = (),
+        residents: Ints | None = None,
     ) -> None:
-        """Readings (one entry a column each) and the offset behind them, all or nothing, durable."""
+        """Readings (one entry a column each) and the offset behind them, all or nothing, durable.
+
+        ``residents`` are the numbers that `people` gave.
+        """
         batch = WriteBatch(raw_mode=True)
         if observed is not None and len(observed):
-            assert value is not None and received is not None and seq is not None and simulated is not None
             body = np.empty(len(observed), VALUE_TYPE)
             body["value"], body["received"], body["seq"], body["simulated"] = value, received, seq, simulated
-            body["resident"] = self._numbers(residents, batch)
-            times = (observed.astype(np.uint64) + np.uint64(TIME_BIAS)).astype(">u8").tobytes()
-            blob, width, put = body.tobytes(), VALUE.size, batch.put
-            for i, prefix in enumerate(prefixes):
-                put(prefix + times[8 * i : 8 * i + 8], blob[width * i : width * i + width])
+            body["resident"] = residents
+            times = (observed.astype(np.uint64) + np.uint64(TIME_BIAS)).astype(">u8").view("V8").tolist()
+            values = body.view(f"V{VALUE.size}").tolist()
+            deque(map(batch.put, map(add, prefixes, times), values), maxlen=0)  # a loop without Python's own steps
         if offset is not None:
             batch.put(OFFSET, msgspec.json.encode(offset))
         try:
@@ -187,12 +190,17 @@ class Current:
         """Write out and let go."""
         self._db.close()
 
-    def _numbers(self, residents: Sequence[str], batch: WriteBatch) -> list[int]:
+    def people(self, residents: Sequence[str]) -> Ints:
+        """The number of each resident; new ones get the next, and are written down."""
         known = self._residents
-        for name in set(residents) - known.keys():
-            known[name] = len(known)
-            batch.put(b"p" + known[name].to_bytes(4, "big"), name.encode())
-        return [known[name] for name in residents]
+        batch = WriteBatch(raw_mode=True)
+        for name in dict.fromkeys(residents):
+            if name not in known:
+                known[name] = len(known)
+                batch.put(b"p" + known[name].to_bytes(4, "big"), name.encode())
+        if not batch.is_empty():
+            self._db.write(batch)
+        return np.array([known[name] for name in residents], np.int64)
 
 
 class CurrentReader:

@@ -58,6 +58,17 @@ class ListedDevices:
         self._version += 1
 
 
+class Numbers(dict[str, int]):
+    """Names to numbers; -1 for a name that is not there."""
+
+    def __missing__(self, name: str) -> int:
+        return -1
+
+    def of(self, names: Sequence[str]) -> Ints:
+        """The numbers of many names."""
+        return np.fromiter(map(self.__getitem__, names), np.int64, len(names))
+
+
 class Metrics:
     """Every metric of every observation contract, numbered; a metric of one name in two datasets has two numbers."""
 
@@ -65,7 +76,7 @@ class Metrics:
         self.contracts = sorted((c for c in contracts if c.kind == "observation"), key=lambda c: c.id)
         self.datasets = [c.id for c in self.contracts]
         self.names = sorted({name for c in self.contracts for name in c.metrics})
-        self.name_index = {name: i for i, name in enumerate(self.names)}
+        self.name_index = Numbers(zip(self.names, range(len(self.names)), strict=True))
         flat = [(d, m) for d, c in enumerate(self.contracts) for m in c.metrics.values()]
         self.count = len(flat)
         self.of = np.full((len(self.contracts) + 1, len(self.names) + 1), -1, np.int64)
@@ -75,7 +86,7 @@ class Metrics:
         self.name = [m.name for _, m in flat]
         self.unit = [m.unit for _, m in flat]
         self.units = sorted(set(self.unit))
-        self.unit_index = {unit: i for i, unit in enumerate(self.units)}
+        self.unit_index = Numbers(zip(self.units, range(len(self.units)), strict=True))
         self.unit_number = np.array([self.unit_index[m.unit] for _, m in flat], np.int64)
         self.low = np.array([m.low for _, m in flat], np.float64)
         self.high = np.array([m.high for _, m in flat], np.float64)
@@ -94,7 +105,7 @@ class Devices:
 
     def __init__(self, metrics: Metrics) -> None:
         self.metrics = metrics
-        self.index: dict[str, int] = {}
+        self.index = Numbers()
         self.ids: list[str] = []
         self.rows: list[DeviceRow] = []
         self.gateway_index: dict[str, int] = {}
@@ -148,8 +159,7 @@ class Devices:
 
     def numbers(self, ids: Sequence[str]) -> Ints:
         """Numbers of device ids; -1 where a device is not in service."""
-        get = self.index.get
-        found = np.array([get(name, -1) for name in ids], np.int64)
+        found = self.index.of(ids)
         if len(found) and len(self.ids):
             found[~self.active[found]] = -1
         return found

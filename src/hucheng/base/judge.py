@@ -46,8 +46,7 @@ def judge(rows: Rows, devices: Devices) -> Judged:
     safe = np.maximum(device, 0)
     known = device >= 0
     dataset = devices.dataset[safe] if len(devices) else np.full(n, len(metrics.datasets), np.int64)
-    names = metrics.name_index
-    word = np.array([names.get(name, len(names)) for name in rows.metric], np.int64)
+    word = metrics.name_index.of(rows.metric)
     metric = np.where(known, metrics.of[np.where(known, dataset, -1), word], -1)
     gateways = np.array([devices.gateway_index.get(o.gateway, -1) for o in rows.origins], np.int64)
     right = np.array([o.right_partition for o in rows.origins], bool)
@@ -65,8 +64,7 @@ def judge(rows: Rows, devices: Devices) -> Judged:
     if not metrics.count:
         return Judged(device, metric, received, seq, reason)
     of = np.maximum(metric, 0)
-    units = metrics.unit_index
-    unit = np.array([units.get(text, -1) for text in rows.unit], np.int64)
+    unit = metrics.unit_index.of(rows.unit)
     mark(unit != metrics.unit_number[of], "wrong_unit")
     value = rows.value
     mark(~((value >= metrics.low[of]) & (value <= metrics.high[of])), "out_of_range")

@@ -43,7 +43,10 @@ class Kept:
     observed: Ints
     value: NDArray[np.float64]
     newest: NDArray[np.bool_]
-    places: dict[str, Ints] = field(default_factory=dict)
+    received: Ints
+    seq: Ints
+    simulated: NDArray[np.bool_]
+    people: Ints
     tables: dict[str, pa.Table] = field(default_factory=dict)
     fresh: dict[str, pa.Table] = field(default_factory=dict)
     index: dict[tuple[int, int], float] | None = None
@@ -67,6 +70,19 @@ class Round:
     tried: set[str] = field(default_factory=set)
 
 
+class Prefixes(dict[int, bytes]):
+    """The key in current values of every pair (device × metric), made when first asked for."""
+
+    def __init__(self, devices: Devices) -> None:
+        super().__init__()
+        self._devices = devices
+
+    def __missing__(self, pair: int) -> bytes:
+        device, metric = divmod(pair, self._devices.metrics.count)
+        found = self[pair] = prefix_of(self._devices.ids[device], self._devices.metrics.name[metric])
+        return found
+
+
 class Keeper:
     """The sole writer of one partition's readings."""
 
@@ -79,7 +95,8 @@ class Keeper:
         self._app = f"intake-{partition}"
         self._novelty = Novelty()
         self._flood = Flood()
-        self._prefixes: dict[int, bytes] = {}
+        self._prefixes = Prefixes(self.devices)
+        self._people: Ints = np.empty(0, np.int64)
         self._taken: list[Kept] = []
         self._held: list[Held] = []
         self._flying: Round | None = None
@@ -96,12 +113,13 @@ class Keeper:
         if version == self.devices.version:
             return False
         changed = self.devices.load(self._register.rows(), version)
+        self._people = self.current.people(self.devices.residents)
         count = self.metrics.count
         self._novelty.grow(len(self.devices) * count)
         pairs = [
             d * count + m for d in changed for m in self._metrics_of(d) if self._novelty.mark[d * count + m] == NEVER
         ]
-        found = [(pairs[i], t, v) for i, t, v in self.current.newest(self._prefix(p) for p in pairs)]
+        found = [(pairs[i], t, v) for i, t, v in self.current.newest(self._prefixes[p] for p in pairs)]
         if found:
             pair, stamp, value = zip(*found, strict=True)
             self._novelty.raise_to(np.array(pair, np.int64), np.array(stamp, np.int64), np.array(value, np.float64))
@@ -149,12 +167,20 @@ class Keeper:
         new = sound[told == NEW]
         fresh_pair = pair[told == NEW]
         newest = rows.observed[new] >= self._novelty.mark[fresh_pair]
-        kept = Kept(fresh_pair, rows.observed[new], rows.value[new], newest)
+        device = judged.device[new]
+        kept = Kept(
+            fresh_pair,
+            rows.observed[new],
+            rows.value[new],
+            newest,
+            judged.received[new],
+            judged.seq[new],
+            self.devices.simulated[device],
+            self._people[self.devices.resident[device]],
+        )
         may = fresh(rows, judged, self.devices)
         for d in np.unique(dataset[new]).tolist():
-            places = np.flatnonzero(dataset[new] == d)
-            mine = new[places]
-            kept.places[self.metrics.datasets[d]] = places
+            mine = new[dataset[new] == d]
             table = self._columns(
                 judged.device[mine], judged.metric[mine], rows.observed[mine], rows.value[mine],
                 judged.received[mine], judged.seq[mine],
@@ -184,7 +210,7 @@ class Keeper:
             if value is not None:
                 found[i] = value
             elif t >= floors[p % count]:
-                found[i] = self.current.value_at(self._prefix(p), t)
+                found[i] = self.current.value_at(self._prefixes[p], t)
             else:
                 deep.setdefault(int(self.metrics.dataset[p % count]), []).append(i)
         for d, places in deep.items():
@@ -269,13 +295,6 @@ class Keeper:
         for run in list(self.offset.runs)[: max(0, len(self.offset.runs) - RUNS_KEPT)]:
             del self.offset.runs[run]
 
-    def _prefix(self, pair: int) -> bytes:
-        found = self._prefixes.get(pair)
-        if found is None:
-            device, metric = divmod(pair, self.metrics.count)
-            found = self._prefixes[pair] = prefix_of(self.devices.ids[device], self.metrics.name[metric])
-        return found
-
     # ---- committing ----------------------------------------------------------------------------------------------
 
     @property
@@ -313,28 +332,17 @@ class Keeper:
 
     def _remember(self, flight: Round) -> None:
         """Current values and the offset, in one write."""
-        prefixes: list[bytes] = []
-        columns: list[list[NDArray[np.generic]]] = [[], [], [], [], []]
-        residents: list[str] = []
-        for kept in flight.kept:
-            for name, table in kept.tables.items():
-                pairs, observed = kept.pair[kept.places[name]], kept.observed[kept.places[name]]
-                floor = flight.offset.received_us - self.metrics.hot_us[self.metrics.datasets.index(name)]
-                hot = (observed >= floor) | kept.newest[kept.places[name]]
-                if not hot.all():
-                    table, pairs, observed = table.filter(pa.array(hot)), pairs[hot], observed[hot]
-                prefixes += [self._prefix(p) for p in pairs.tolist()]
-                columns[0].append(observed)
-                columns[1].append(table.column("value").to_numpy())
-                columns[2].append(table.column("received_at").cast(pa.int64()).to_numpy())
-                columns[3].append(table.column("seq").to_numpy())
-                columns[4].append(table.column("simulated").to_numpy())
-                residents += table.column("resident_id").to_pylist()
-        if prefixes:
-            observed, value, received, seq, simulated = (np.concatenate(column) for column in columns)
-            self.current.write(flight.offset, prefixes, observed, value, received, seq, simulated, residents)
-        else:
-            self.current.write(flight.offset)
+        if not flight.kept or not self.metrics.count:
+            return self.current.write(flight.offset)
+        together = {
+            name: np.concatenate([getattr(kept, name) for kept in flight.kept])
+            for name in ("pair", "observed", "value", "newest", "received", "seq", "simulated", "people")
+        }
+        floors = (flight.offset.received_us - self.metrics.hot_us)[self.metrics.dataset]
+        hot = (together["observed"] >= floors[together["pair"] % self.metrics.count]) | together["newest"]
+        pair, observed, value, _, received, seq, simulated, people = (column[hot] for column in together.values())
+        prefixes = list(map(self._prefixes.__getitem__, pair.tolist()))
+        self.current.write(flight.offset, prefixes, observed, value, received, seq, simulated, people)
 
     def landed(self, flight: Round) -> None:
         """A round is written: forget what it held."""
@@ -357,7 +365,7 @@ class Keeper:
         marks = self._novelty.mark[pairs]
         floors = self.offset.received_us - self.metrics.hot_us[self.metrics.dataset[pairs % self.metrics.count]]
         self.current.forget_before(
-            (self._prefix(int(p)), int(before))
+            (self._prefixes[int(p)], int(before))
             for p, before, mark in zip(pairs, np.minimum(floors, marks), marks, strict=True)
             if mark != NEVER
         )

@@ -98,5 +98,5 @@ def _fill(
             part.column("received_at").cast(pa.int64()).to_numpy(),
             part.column("seq").to_numpy(),
             np.array(part.column("simulated").to_pylist(), bool),
-            part.column("resident_id").to_pylist(),
+            current.people(part.column("resident_id").to_pylist()),
         )

@@ -92,20 +92,16 @@ class Detection:
 
     def warm(self, newest: Mapping[str, pa.Table], now: datetime) -> None:
         """Rebuild every detector's state from the newest readings of all devices; nothing is found by this."""
-        for watch in self.watches:
-            table = newest.get(watch.detector.dataset)
-            if table is not None and table.num_rows:
-                self._facts(watch, table, now)
+        for watch, seen in self._seen(newest):
+            self._facts(watch, seen, now)
 
     def look(self, fresh: Mapping[str, pa.Table], now: datetime) -> list[Finding]:
         """What new readings mean. Each finding is given once; `forget` asks for it again."""
         found: list[Finding] = []
-        for watch in self.watches:
-            table = fresh.get(watch.detector.dataset)
-            if table is not None and table.num_rows:
-                facts = self._facts(watch, table, now)
-                if facts is not None and facts.num_rows:
-                    found += self._decide(watch, facts, now)
+        for watch, seen in self._seen(fresh):
+            facts = self._facts(watch, seen, now)
+            if facts is not None and facts.num_rows:
+                found += self._decide(watch, facts, now)
         return found
 
     def due(self, now: datetime) -> list[Finding]:
@@ -132,14 +128,26 @@ class Detection:
 
     def close(self) -> None:
         """End every standing view."""
-        for watch in self.watches:
-            watch.standing.close()
+        for view in {id(watch.standing): watch.standing for watch in self.watches}.values():
+            view.close()
 
-    def _facts(self, watch: Watch, table: pa.Table, now: datetime) -> pa.Table | None:
+    def _seen(self, tables: Mapping[str, pa.Table]) -> list[tuple[Watch, pa.Table]]:
+        """What each detector may see of new readings; detectors of one purpose share one look."""
+        looks: dict[int, pa.Table] = {}
+        found: list[tuple[Watch, pa.Table]] = []
+        for watch in self.watches:
+            table = tables.get(watch.detector.dataset)
+            if table is None or not table.num_rows:
+                continue
+            view = watch.standing
+            if id(view) not in looks:
+                looks[id(view)] = view.select(table)
+                view.seen(table.column("resident_id").unique().to_pylist())
+            found.append((watch, looks[id(view)]))
+        return found
+
+    def _facts(self, watch: Watch, seen: pa.Table, now: datetime) -> pa.Table | None:
         """One app's error stops that app's detector for this batch, and nothing else."""
-        seen = watch.standing.select(table)
-        if seen.num_rows:
-            watch.standing.seen(table.column("resident_id").unique().to_pylist())
         try:
             registers = self._registers(watch.detector.purpose, watch.detector.registers)
             return watch.detector.facts(seen, watch.state, registers, now.astimezone(self._zone))
