@@ -32,8 +32,8 @@ class Bundle(BuildHookInterface[Any]):
         """Make ``src/hucheng/portals/static/dist`` where it is missing or stale."""
         root = Path(self.root)
         frontend, dist = root / "frontend", root / "src/hucheng/portals/static/dist"
-        digest = sources_digest(frontend)
-        if _built_from(dist) == digest or (digest is None and _built_from(dist)):
+        digest, built = sources_digest(frontend), _built_from(dist)
+        if built is not None and digest in (built, None):
             return
         if digest is None:
             raise RuntimeError(MEND.format(what="neither the bundle nor its sources are here", where=root))
