@@ -115,7 +115,12 @@ class Process:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        try:
+            return self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # writes where every thread stands
+            self.process.wait()
+            raise AssertionError(f"it did not stop:\n{self._log()[-6000:]}") from None
 
     def ask(self, kind: type[T], name: str, call: Callable[[T], Any]) -> Any:
         """Ask one of its objects something."""
@@ -138,9 +143,11 @@ class Process:
                 return found
             assert self.process is not None
             if time.monotonic() > deadline or (self.process.poll() is not None):
-                log = (self.settings.home / "logs" / "steward.jsonl").read_text(encoding="utf-8")
-                raise AssertionError(f"it never came; exit {self.process.poll()}; log:\n{log[-4000:]}")
+                raise AssertionError(f"it never came; exit {self.process.poll()}; log:\n{self._log()[-4000:]}")
             time.sleep(0.02)
+
+    def _log(self) -> str:
+        return (self.settings.home / "logs" / "steward.jsonl").read_text(encoding="utf-8")
 
     def _answers(self) -> bool:
         try:
@@ -175,5 +182,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    import faulthandler
+
+    faulthandler.enable()
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     main()

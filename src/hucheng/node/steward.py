@@ -246,12 +246,18 @@ async def _serve(settings: Settings, apps: Sequence[App] | None) -> None:
         log.info("steward ready")
         await stop.wait()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _ended(tasks)
         await server.stop()
         await asyncio.to_thread(steward.close)
         log.info("steward stopped")
+
+
+async def _ended(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel until all are done: before Python 3.12 ``wait_for`` may swallow one cancellation (bpo-37658)."""
+    while waiting := [task for task in tasks if not task.done()]:
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting, timeout=0.5)
 
 
 async def _listen(settings: Settings, steward: Steward) -> None:
@@ -269,8 +275,8 @@ async def _listen(settings: Settings, steward: Steward) -> None:
         await client.subscribe("status.intake.*", cb=heard)
         await asyncio.gather(*(consumer.run() for consumer in steward.consumers))
     finally:
-        with contextlib.suppress(NatsError):
-            await client.close()
+        with contextlib.suppress(NatsError, TimeoutError):
+            await asyncio.wait_for(client.close(), 3)
 
 
 async def _connected(settings: Settings) -> Client:
