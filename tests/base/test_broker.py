@@ -167,3 +167,22 @@ def _until_refused(credential: Credential, port: int, raising: bool = False) -> 
         finally:
             publisher.close()
     raise AssertionError("never refused")
+
+
+def test_a_full_stream_acknowledges_nothing_whichever_way_a_reading_comes(server: Broker) -> None:
+    """Over HTTP the web process publishes for the device: it may say "stored" only when the broker has."""
+
+    async def push_until_full() -> None:
+        client = await stream.connect(server.settings)
+        body = b" " * 100_000
+        try:
+            stored = 0
+            with pytest.raises(StreamError, match="not stored"):
+                for _ in range(200):
+                    await stream.publish_reading(client, server.settings, "gw-1", "batch", body)
+                    stored += 1
+            assert (await stream.stream_state(client))["messages"] == stored
+        finally:
+            await client.close()
+
+    asyncio.run(push_until_full())

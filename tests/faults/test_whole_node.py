@@ -1,0 +1,211 @@
+"""Kill -9 of every process while readings flow. The publisher's own log, outside the node, is the judge.
+
+Promised: every acknowledged reading is in the lake once; every crisis has one case, once; an alarm nobody takes climbs
+on time, also when every part dies in between; the journal stays whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import threading
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hucheng.base import broker
+from hucheng.base.credentials import Credentials
+from hucheng.base.lake import Lake
+from hucheng.base.sources.mqtt import Publisher
+from hucheng.settings import Settings
+from tests.running import RunningNode, until
+
+PEOPLE = 30
+PARTS = ("broker", "intake", "steward", "web")
+CRISIS = 190.0
+Key = tuple[str, str, str]
+
+
+class Gateway:
+    """A community gateway with a log of its own: what was sent, and what the broker acknowledged."""
+
+    def __init__(self, node: RunningNode, gateway: str) -> None:
+        settings = Settings.running(node.home)
+        self.name = gateway
+        self.acknowledged: list[dict[str, Any]] = []
+        self._stop = threading.Event()
+        self._publisher = Publisher(
+            Credentials(broker.folder(settings)).get(gateway),
+            broker.ports(settings).mqtt,
+            on_ack=self.acknowledged.extend,
+        )
+        self._random = random.Random(7)
+        self._thread = threading.Thread(target=self._run)
+        self.crises: set[str] = set()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send no more, and wait for what is under way."""
+        self._stop.set()
+        self._thread.join()
+        assert self._publisher.wait(120), "the broker never acknowledged the last messages"
+        self._publisher.close()
+
+    def crisis(self, person: int) -> None:
+        """An urgent reading, alone."""
+        row = reading(person, datetime.now(UTC), CRISIS)
+        self.crises.add(row["device_id"])
+        self._publisher.publish(f"readings/{self.name}/{row['device_id']}", json.dumps(row).encode(), [row])
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            now = datetime.now(UTC)
+            rows = [reading(person, now, self._random.randint(100, 160)) for person in range(PEOPLE)]
+            self._publisher.publish(f"readings/{self.name}/batch", json.dumps({"readings": rows}).encode(), rows)
+            self._stop.wait(0.5)
+
+
+def reading(person: int, at: datetime, value: float) -> dict[str, Any]:
+    return {
+        "device_id": f"fault-cuff-{person}",
+        "metric": "systolic_bp",
+        "observed_at": at.isoformat(timespec="microseconds"),
+        "value": value,
+        "unit": "mm[Hg]",
+    }
+
+
+def identity(row: dict[str, Any]) -> Key:
+    at = datetime.fromisoformat(row["observed_at"]).astimezone(UTC)
+    return row["device_id"], row["metric"], at.isoformat(timespec="microseconds")
+
+
+def in_lake(node: RunningNode) -> Counter[Key]:
+    rows = Lake(node.home / "lake").read(
+        "home.blood_pressure", "device_id, metric, observed_at", "WHERE device_id LIKE 'fault-cuff-%'"
+    )
+    return Counter(
+        (row["device_id"], row["metric"], row["observed_at"].astimezone(UTC).isoformat(timespec="microseconds"))
+        for row in rows.to_pylist()
+    )
+
+
+def enrol(node: RunningNode, folder: Path) -> str:
+    """Enter people and cuffs; gives the gateway they come by."""
+    file = folder / "enrol.csv"
+    old = (datetime.now(UTC) - timedelta(days=30)).isoformat()
+    lines = [f"fault-{person},fault-cuff-{person},systolic_bp,{old},120,mm[Hg]" for person in range(PEOPLE)]
+    file.write_text("resident_id,device_id,metric,observed_at,value,unit\n" + "\n".join(lines) + "\n")
+    node.run("replay", str(file), "--as", "home.blood_pressure", "--enrol")
+    return "gw-c0001"
+
+
+def cases(node: RunningNode) -> list[dict[str, Any]]:
+    return [case for case in node.cases("--kind", "care.alarm") if case["resident_id"].startswith("fault-")]
+
+
+def judged(node: RunningNode, folder: Path, rounds: int) -> None:
+    gateway = Gateway(node, enrol(node, folder))
+    gateway.start()
+    person = 0
+    for _ in range(rounds):
+        for part in PARTS:
+            gateway.crisis(person % PEOPLE)
+            person += 1
+            old = node.kill(part)
+            gateway.crisis(person % PEOPLE)
+            person += 1
+            node.back(part, old)
+    gateway.stop()
+    until(node.ready, 60, "the node after its kills")
+
+    acknowledged = {identity(row) for row in gateway.acknowledged}
+    assert len(acknowledged) > rounds * PEOPLE
+    until(lambda: acknowledged <= in_lake(node).keys(), 60, "every acknowledged reading in the lake")
+    kept = in_lake(node)
+    assert not [key for key, times in kept.items() if times > 1], "stored twice"
+
+    crises = {f"fault-{device.removeprefix('fault-cuff-')}" for device in gateway.crises}
+    until(lambda: crises <= {case["resident_id"] for case in cases(node)}, 60, "every crisis a case")
+    found = Counter(case["resident_id"] for case in cases(node))
+    assert set(found) == crises
+    assert set(found.values()) == {1}, "one person, one open case"
+    assert node.run("journal", "verify").returncode == 0
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(600)
+def test_three_kills_of_every_process_lose_and_double_nothing(tmp_path: Path) -> None:
+    node = RunningNode(tmp_path / "home", "--port", "0", "--residents", "60", "--no-feed")
+    try:
+        node.start()
+        judged(node, tmp_path, rounds=3)
+    finally:
+        node.stop()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_twenty_kills_of_every_process_lose_and_double_nothing(tmp_path: Path) -> None:
+    node = RunningNode(tmp_path / "home", "--port", "0", "--residents", "60", "--no-feed")
+    try:
+        node.start()
+        judged(node, tmp_path, rounds=20)
+    finally:
+        node.stop()
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(600)
+def test_with_the_steward_down_alarms_wait_and_the_screen_says_that_it_is_blind(tmp_path: Path) -> None:
+    node = RunningNode(tmp_path / "home", "--port", "0", "--residents", "60", "--no-feed")
+    try:
+        node.start()
+        gateway = Gateway(node, enrol(node, tmp_path))
+        stop = threading.Event()
+
+        def keep_down() -> None:
+            while not stop.is_set():
+                with contextlib.suppress(ProcessLookupError, TypeError, ValueError, KeyError):
+                    node.kill("steward")
+                time.sleep(0.05)
+
+        holding = threading.Thread(target=keep_down)
+        holding.start()
+        gateway.crisis(1)
+        health = until(lambda: (h := httpx.get(f"{node.url}/health")) and h.json()["status"] != "ready" and h, 30)
+        assert health.json()["status"] in ("blind", "degraded")
+        status = json.loads(node.run("status", "--json").stdout)
+        assert status["cases"]["open"] is None and "steward" in " ".join(status["problems"])
+        stop.set()
+        holding.join()
+        until(node.ready, 60, "the node with its steward back")
+        gateway.start()
+        gateway.stop()
+        until(lambda: any(case["resident_id"] == "fault-1" for case in cases(node)), 60, "the alarm that waited")
+    finally:
+        node.stop()
+
+
+@pytest.mark.crash
+def test_ctrl_c_stops_every_process_and_a_later_start_finds_everything(tmp_path: Path) -> None:
+    node = RunningNode(tmp_path / "home", "--port", "0", "--residents", "60", "--no-feed")
+    try:
+        node.start()
+        enrol(node, tmp_path)
+        before = node.status()["readings"]["accepted"]
+        pids = [int(part["pid"]) for part in node.parts().values()]
+        assert node.interrupt() == 0
+        assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+        node.start()
+        assert until(lambda: node.status()["readings"]["accepted"], 20) == before
+    finally:
+        node.stop()
