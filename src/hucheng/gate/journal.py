@@ -7,6 +7,7 @@ checks all of it. Erasing a person destroys a key: the chain stays whole.
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import threading
 from collections import deque
@@ -123,14 +124,14 @@ class Journal:
         self._count = 0
         self.seq = 0
         self._link = START
-        self._stale = False
-        self._raw: Any = None
-        self._find_end()
-        self._sealed_at = self._clock()
         mark = "?" if self.ledger.embedded else "%s"
         self._insert = "INSERT INTO journal (seq, person, body, hash) VALUES "
         self._row = f"({mark}, {mark}, {mark}, {mark})"
         self._head = f"UPDATE journal_head SET seq={mark}, hash={mark}, checkpoints={mark}, signature={mark} WHERE id=1"
+        self._stale = False
+        self._raw: Any = None
+        self._find_end()
+        self._sealed_at = self._clock()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
         if self.damage:
@@ -292,8 +293,10 @@ class Journal:
 
     def _disconnect(self) -> None:
         if self._raw is not None:
-            self._raw.close()  # rolls back what was open
-            self._raw = None
+            raw, self._raw = self._raw, None
+            with contextlib.suppress(Exception):  # the server may be away: then it rolls back by itself
+                raw.rollback()
+            raw.close()
 
     def _checkpoint(self) -> None:
         fresh = checkpoints.make(
