@@ -34,6 +34,15 @@ def test_cut_anywhere_they_say_the_same() -> None:
     assert whole != list(Signals(DEVICES, 6, every_s=300).said(MIDNIGHT, MIDNIGHT + 1_800))
 
 
+def test_what_cuffs_remember_is_what_they_would_have_said() -> None:
+    signals = Signals(DEVICES, 5, every_s=0)
+    slow = ("home.blood_pressure", "home.vitals")
+    said = [one for one in signals.said(MIDNIGHT + 30_000, MIDNIGHT + DAY + 40_000) if one.device.dataset in slow]
+    remembered = signals.measured(MIDNIGHT + 30_000, MIDNIGHT + DAY + 40_000)
+    assert sorted(remembered, key=repr) == sorted(said, key=repr)
+    assert [one.second for one in remembered] == sorted(one.second for one in remembered)
+
+
 def test_every_reading_keeps_its_contract(day: list[Said]) -> None:
     for one in day:
         metric = CONTRACTS[one.device.dataset].metrics[one.metric]

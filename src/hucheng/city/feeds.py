@@ -31,7 +31,9 @@ from hucheng.node.part import die_with_parent
 from hucheng.settings import Settings
 
 log = logging.getLogger(__name__)
-FILE = "feeds.json"
+FILE, LAST = "feeds.json", "feeds.last"
+HISTORY_S = 7 * 86_400
+"""How far back cuffs and vital-sign sets give what they measured while nobody listened."""
 LONGEST_GAP_S = 60
 """After a pause longer than this (a suspended machine) what was not said stays unsaid."""
 BATCH = 500
@@ -110,15 +112,28 @@ class Gateways:
 
 
 def run(
-    signals: Signals, publish: Publish, stop: threading.Event, clock: Callable[[], float], every_s: float = 1.0
+    signals: Signals,
+    publish: Publish,
+    stop: threading.Event,
+    clock: Callable[[], float],
+    mark: Path,
+    every_s: float = 1.0,
 ) -> None:
-    """Say each second what it has to say until told to stop. ``clock`` gives seconds since 1970."""
+    """Say each second what it has to say until told to stop. ``clock`` gives seconds since 1970.
+
+    ``mark`` keeps up to when was said what cuffs measured: they have a memory and make up for it at the next start.
+    """
     last = int(clock())
+    heard = int(mark.read_text()) if mark.exists() else 0
+    send(signals.measured(max(heard, last - HISTORY_S), last), publish)
     send(signals.announced(last), publish)
+    mark.write_text(str(last))
     while not stop.wait(every_s):
         now = int(clock())
         if now > last:
             send(signals.said(max(last, now - LONGEST_GAP_S), now), publish)
+            if now // 60 > last // 60:
+                mark.write_text(str(now))
         last = now
 
 
@@ -153,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         while not gateways.connected() and not stop.wait(0.1):
             pass
         if not stop.is_set():
-            run(signals, gateways.publish, stop, time.time)
+            run(signals, gateways.publish, stop, time.time, settings.home / LAST)
     finally:
         gateways.close()
 

@@ -25,6 +25,8 @@ KIT: dict[str, tuple[str, str, str]] = {
     "mot": ("home.motion", "motion_sensor", "SIM-PIR 1"),
     "help": ("home.help", "button", "SIM-SOS 1"),
 }
+REPORTING = ("mattress", "motion_sensor", "button")
+"""Kinds that report by themselves: new with the city, so that none of them has been silent before it began."""
 VITAL_SET = ("home.vitals", "vital_sign_set", "SIM-VIT 1")
 
 CONDITIONS: dict[str, tuple[float, tuple[str, ...]]] = {
@@ -155,7 +157,7 @@ def _devices(
             "kind": kind,
             "model": model,
             "simulated": True,
-            "commissioned_at": now - timedelta(minutes=10),
+            "commissioned_at": now - (timedelta(minutes=10) if kind in REPORTING else timedelta(days=30)),
             "ended_at": None,
             "key_hash": None,
         }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
@@ -100,6 +100,21 @@ class Signals:
                 for device in self._due.get((period, place % period), ()):
                     yield from self._speaks(device, second)
             yield from self._happens(second)
+
+    def measured(self, after: int, until: int) -> list[Said]:
+        """What cuffs and vital-sign sets measured in the seconds (after, until], in order of time, without any story.
+
+        The same as `said` gives of them, found without walking through every second.
+        """
+        found: list[Said] = []
+        day = datetime.fromtimestamp(after, UTC).astimezone(self.zone).date()
+        while (midnight := int(datetime.combine(day, time(), self.zone).timestamp())) <= until:
+            for device in (*self._of["home.blood_pressure"], *self._of["home.vitals"]):
+                for _, phase in self._phases(device):
+                    if after < midnight + phase <= until:
+                        found.extend(self._speaks(device, midnight + phase))
+            day += timedelta(days=1)
+        return sorted(found, key=lambda one: one.second)
 
     def announced(self, second: int) -> Iterator[Said]:
         """What every device that reports by itself says when it is switched on."""
