@@ -6,13 +6,10 @@ with a token of its own. Errors are RFC 9457 problems.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 import msgspec
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -26,24 +23,10 @@ from hucheng.gate import Request as AppRequest
 from hucheng.gate.checkpoints import Checkpoint
 from hucheng.gate.rights import Line
 from hucheng.gate.verify import Verified
+from hucheng.portals.calls import BASE, Api, Asked, openapi
 from hucheng.portals.deeds import checked
-from hucheng.portals.help import pressed_at, reading
-from hucheng.portals.help import read_press as help_press
-from hucheng.portals.shell import Door, Shell, Visit
-
-BASE = "/api/v1"
-PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string", "description": "stable name of the kind of error"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "what happened"},
-        "where": {"type": ["string", "null"]},
-        "mend": {"type": ["string", "null"], "description": "how to mend it"},
-    },
-}
+from hucheng.portals.help import pressed_at, read_press, reading
+from hucheng.portals.shell import Door, Shell
 
 
 class Acting(msgspec.Struct, frozen=True):
@@ -62,116 +45,10 @@ class Saying(msgspec.Struct, frozen=True):
     text: str
 
 
-class Token(msgspec.Struct, frozen=True):
-    """A bearer token; ``expires_in`` in seconds."""
-
-    access_token: str
-    token_type: str = "Bearer"  # noqa: S105
-    expires_in: int = 3600
-
-
 class Taken(msgspec.Struct, frozen=True):
     """The broker has it durably under this sequence number."""
 
     sequence: int
-
-
-class Asked:
-    """One call: who asks, and what the call needs out of it."""
-
-    def __init__(self, shell: Shell, request: Request) -> None:
-        self.shell = shell
-        self.services = shell.services
-        self.request = request
-        self.path = request.path_params
-        self.query = request.query_params
-        self.now = shell.services.clock()
-
-    @property
-    def bearer(self) -> str | None:
-        """The token in the Authorization header."""
-        scheme, _, token = self.request.headers.get("authorization", "").partition(" ")
-        return token.strip() if scheme.lower() == "bearer" and token.strip() else None
-
-    @property
-    def who(self) -> Principal:
-        """Whoever asks. Raises NotSignedIn without a valid token or session; a session alone may only read."""
-        if (token := self.bearer) is not None:
-            try:
-                return self.shell.tokens.read_person(token, self.now, demo_allowed=self.shell.settings.demo)
-            except Refused as error:
-                raise NotSignedIn(error.what, policy="token", needed="a new token") from error
-        session = self.shell.sessions.read(self.request)
-        if session is not None and self.request.method == "GET":
-            return session.principal
-        raise NotSignedIn("nobody is signed in", policy="token", needed="Authorization: Bearer <token>")
-
-    def whole(self, name: str, default: int, low: int, high: int) -> int:
-        """A whole number from the query."""
-        return Visit.whole(self, name, default, low, high)  # type: ignore[arg-type]
-
-    def instant(self, name: str) -> datetime | None:
-        """An instant from the query, ISO 8601 with a zone."""
-        raw = self.query.get(name)
-        if not raw:
-            return None
-        try:
-            at = datetime.fromisoformat(raw)
-        except ValueError:
-            at = None
-        if at is None or at.tzinfo is None:
-            raise BadRequest(f"{name} must be an instant with its zone", where=f"?{name}={raw[:40]}")
-        return at
-
-    async def body(self, kind: type[Any]) -> Any:
-        """The JSON body, checked against its description."""
-        try:
-            return msgspec.json.decode(await self.request.body(), type=kind)
-        except msgspec.ValidationError as error:
-            raise BadRequest("the body does not fit its description", where=str(error)) from error
-        except msgspec.DecodeError as error:
-            raise BadRequest("the body is not JSON", where=str(error)) from error
-
-
-Call = Callable[[Asked], Awaitable[Any]]
-
-
-class Api:
-    """The list of calls; each says what it answers and takes, and so describes itself."""
-
-    def __init__(self, shell: Shell) -> None:
-        self.shell = shell
-        self.routes: list[Route] = []
-        self.calls: list[dict[str, Any]] = []
-
-    def call(
-        self, method: str, path: str, answers: Any, *, group: str, takes: Any = None, status: int = 200, query: str = ""
-    ) -> Callable[[Call], Call]:
-        """Add a call; its docstring is its description."""
-
-        def add(handler: Call) -> Call:
-            async def endpoint(request: Request) -> Response:
-                found = await handler(Asked(self.shell, request))
-                return Response(msgspec.json.encode(found), status, media_type="application/json")
-
-            endpoint.door, endpoint.path = Door((), False), BASE + path  # type: ignore[attr-defined]
-            self.routes.append(Route(BASE + path, endpoint, methods=[method], name=f"api.{handler.__name__}"))
-            self.calls.append(
-                {
-                    "method": method,
-                    "path": BASE + path,
-                    "summary": (handler.__doc__ or "").strip().splitlines()[0],
-                    "answers": answers,
-                    "takes": takes,
-                    "status": status,
-                    "group": group,
-                    "query": query.split(),
-                    "name": handler.__name__,
-                }
-            )
-            return handler
-
-        return add
 
 
 def install(site: FastAPI, shell: Shell) -> None:
@@ -182,7 +59,7 @@ def install(site: FastAPI, shell: Shell) -> None:
     _devices(api)
 
     async def description(request: Request) -> Response:
-        return Response(msgspec.json.encode(openapi(site, api)), media_type="application/json")
+        return Response(msgspec.json.encode(openapi(api)), media_type="application/json")
 
     async def page(request: Request) -> Response:
         visit, token = shell.visit(request), None
@@ -386,52 +263,5 @@ def _devices(api: Api) -> None:
     async def call_help(asked: Asked) -> Any:
         """Call for help with a help link's token; `pressed_at` and `sent_at` by the caller's own clock."""
         link = asked.shell.tokens.read_help(asked.path["token"])
-        at = pressed_at(help_press(await asked.request.body()), asked.now)
+        at = pressed_at(read_press(await asked.request.body()), asked.now)
         return Taken(await asked.services.push(link.gateway_id, reading(link, at)))
-
-
-def openapi(site: FastAPI, api: Api) -> dict[str, Any]:
-    """The description of every call, from the types they carry."""
-    kinds = [call[name] for call in api.calls for name in ("answers", "takes") if call[name] is not None]
-    schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
-    found = iter(schemas)
-    paths: dict[str, Any] = {}
-    for call in api.calls:
-        answers, takes = next(found), next(found) if call["takes"] is not None else None
-        paths.setdefault(call["path"], {})[call["method"].lower()] = _operation(call, answers, takes)
-    base: dict[str, Any] = get_openapi(
-        title="Hucheng", version="1", routes=[], summary="Evidence in, explained protection out"
-    )
-    return {
-        **base,
-        "paths": paths,
-        "security": [{"bearer": []}],
-        "components": {
-            "schemas": {**components, "Problem": PROBLEM},
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-        },
-    }
-
-
-def _operation(call: Mapping[str, Any], answers: Any, takes: Any) -> dict[str, Any]:
-    names = [part[1:-1] for part in call["path"].split("/") if part.startswith("{")]
-    parameters = [{"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names]
-    parameters += [{"name": n, "in": "query", "required": False, "schema": {"type": "string"}} for n in call["query"]]
-    operation: dict[str, Any] = {
-        "operationId": call["name"],
-        "summary": call["summary"],
-        "tags": [call["group"]],
-        "parameters": parameters,
-        "responses": {
-            str(call["status"]): {"description": "done", "content": {"application/json": {"schema": answers}}},
-            "default": {
-                "description": "what happened, where, and how to mend it",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            },
-        },
-    }
-    if takes is not None:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": takes}}}
-    if call["group"] == "Public":
-        operation["security"] = []
-    return operation

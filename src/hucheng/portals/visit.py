@@ -1,0 +1,221 @@
+"""One request of one person: who, in which language and view; and the words in which pages speak to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from markupsafe import Markup
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from hucheng.errors import BadRequest, Refused
+from hucheng.gate import Principal, Read
+from hucheng.portals.charts import Figure, figures
+from hucheng.portals.plain import (
+    DECISION_STATES,
+    KINDS,
+    REQUEST_KINDS,
+    REQUEST_STATES,
+    RESULTS,
+    SCOPES,
+    looked,
+)
+from hucheng.portals.session import VISIT, Session, set_cookie
+from hucheng.portals.words import LANGUAGES, Words, choose
+
+if TYPE_CHECKING:
+    from hucheng.portals.shell import Shell
+
+YEAR_S = 365 * 24 * 3600
+HOMES = {"resident": "/me", "carer": "/family", "officer": "/desk", "auditor": "/audit"}
+"""Where each kind of person begins."""
+SIZES = (18, 22, 26, 30)
+"""Sizes of main text in the elder view, in CSS pixels."""
+
+
+class Visit:
+    """One request of one person: who, in which language and view, with which form."""
+
+    form: FormData = FormData()
+
+    def __init__(self, shell: Shell, request: Request) -> None:
+        self.shell = shell
+        self.request = request
+        self.services = shell.services
+        self.now: datetime = shell.services.clock()
+        self.session: Session | None = shell.sessions.read(request)
+        self.word = shell.sessions.visit(request)
+        query, cookies = request.query_params, request.cookies
+        self.language = choose(
+            query.get("lang"), cookies.get("lang"), request.headers.get("accept-language"), shell.settings.language
+        )
+        self.words: Words = shell.catalogues[self.language]
+        view = query.get("view") or cookies.get("view") or "standard"
+        size = query.get("size") or cookies.get("size") or ""
+        self.elder = view == "elder"
+        self.size = int(size) if size.isdigit() and int(size) in SIZES else 22
+
+    @property
+    def principal(self) -> Principal | None:
+        """Who is signed in."""
+        return self.session.principal if self.session else None
+
+    @property
+    def who(self) -> Principal:
+        """Who is signed in, where the page let nobody else in."""
+        if self.session is None:
+            raise Refused("nobody is signed in", policy="sign-in", needed="a sign-in")
+        return self.session.principal
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        """The parts of the address."""
+        return self.request.path_params
+
+    @property
+    def home(self) -> str:
+        """Where this person begins."""
+        return HOMES.get(self.principal.kind, "/") if self.principal else "/"
+
+    @property
+    def menu(self) -> list[tuple[str, str]]:
+        """The menu of this person's entrance: address and title."""
+        entries = self.shell.menus.get(self.principal.kind, []) if self.principal else []
+        say, tell = self.words.say, self.words.tell
+        return [(address, say(title) if isinstance(title, str) else tell(title)) for address, title in entries]
+
+    def place(self, place_id: str | None) -> str:
+        """What a place is called."""
+        return self.words.tell(self.shell.places.get(place_id or "")) or place_id or ""
+
+    def kind(self, kind: str) -> str:
+        """A kind of people in words."""
+        return self.words.say(KINDS.get(kind, kind))
+
+    def scope(self, scope: str) -> str:
+        """What a mandate allows, in words."""
+        return self.words.say(SCOPES.get(scope, scope))
+
+    def decision_state(self, decision: Any) -> str:
+        """Whether a decision still holds, in words."""
+        return self.words.say(DECISION_STATES.get(decision.state, decision.state))
+
+    def fact(self, reason: Any) -> Markup:
+        """A reason: a fact and its value."""
+        return self.shell.lexicon.fact(reason, self.words)
+
+    def fact_title(self, name: str) -> str:
+        """What a fact is called."""
+        return self.shell.lexicon.fact_title(name, self.words)
+
+    def fact_value(self, name: str, value: Any, unit: str | None = None) -> str:
+        """A fact's value as people read it."""
+        return self.shell.lexicon.fact_value(name, value, unit, self.words)
+
+    def looked(self, entry: Any) -> str:
+        """A line of the journal in a sentence."""
+        return looked(entry, self.principal.id if self.principal else None, self.shell.lexicon, self.words)
+
+    def data_titles(self, entry: Any) -> str:
+        """The datasets of a line of the journal."""
+        return self.shell.lexicon.data_titles(entry.datasets, self.words)
+
+    def pack_title(self, name: str) -> str:
+        """What a rule pack is called."""
+        return self.words.tell(self.shell.lexicon.packs.get(name, {}).get("title")) or name
+
+    def basis(self, pack: Mapping[str, Any]) -> str:
+        """What a rule pack rests on."""
+        return self.words.tell(pack.get("basis"))
+
+    def figures(self, rows: Any, contract: Any, limits: Any = None) -> list[Figure]:
+        """Charts of readings."""
+        return figures(rows, contract, self.words, limits)
+
+    def moment(self, at: Any) -> Markup:
+        """A time of the journal: a datetime, microseconds since 1970, or ISO text."""
+        if isinstance(at, int):
+            at = datetime.fromtimestamp(at / 1e6, UTC)
+        elif isinstance(at, str):
+            at = datetime.fromisoformat(at)
+        return self.words.when(at, self.now)
+
+    def hex(self, value: Any) -> str:
+        """A hash as people compare it."""
+        return value.hex() if isinstance(value, bytes) else str(value)
+
+    def result(self, result: str) -> str:
+        """What became of a use, in words."""
+        return self.words.say(RESULTS.get(result, result))
+
+    def request_kind(self, kind: str) -> str:
+        """What an app asks for, in words."""
+        return self.words.say(REQUEST_KINDS.get(kind, kind))
+
+    def request_state(self, state: str) -> str:
+        """What became of a request, in words."""
+        return self.words.say(REQUEST_STATES.get(state, state))
+
+    def needed(self, text: Any) -> str:
+        """What a refusal says would open it: ``中文|English`` in this language."""
+        parts = str(text).split("|")
+        return parts[0 if self.language == "zh" else -1]
+
+    @cached_property
+    def csrf(self) -> Markup:
+        """The hidden field every form carries."""
+        word = self.shell.sessions.form_word(self.word)
+        return Markup('<input type="hidden" name="form_word" value="{}">').format(word)
+
+    def here(self, **changes: str | None) -> str:
+        """This address with some of its query changed; None takes one away."""
+        query = {key: value for key, value in self.request.query_params.items() if key not in ("lang", "view", "size")}
+        query |= {key: value for key, value in changes.items() if value is not None}
+        query = {key: value for key, value in query.items() if changes.get(key, "") is not None}
+        path = self.request.url.path
+        return f"{path}?{urlencode(query)}" if query else path
+
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        """A whole number out of the address, within bounds. Raises BadRequest."""
+        raw = self.request.query_params.get(name)
+        if raw is None or raw == "":
+            return default
+        if not raw.isascii() or not raw.isdigit() or not low <= int(raw) <= high:
+            raise BadRequest(f"{name} must be a whole number from {low} to {high}", where=f"?{name}={raw[:20]}")
+        return int(raw)
+
+    async def look(
+        self, purpose: str, *reads: Read, case: str | None = None, person: str | None = None
+    ) -> list[list[dict[str, Any]]]:
+        """Ask the gate, as whoever is signed in."""
+        return await self.services.gate.look(self.who, purpose, list(reads), case=case, person=person)
+
+    def page(self, template: str, status: int = 200, **values: Any) -> Response:
+        """The page, with the cookies that this visit changes."""
+        response = HTMLResponse(self.shell.render(template, self, values), status)
+        self.keep(response)
+        return response
+
+    def go(self, target: str) -> Response:
+        """Send the browser on, with GET."""
+        response = RedirectResponse(target, 303)
+        self.keep(response)
+        return response
+
+    def keep(self, response: Response) -> None:
+        """Set what this visit must remember: its word, and a language, view or size that was asked for."""
+        request = self.request
+        if VISIT not in request.cookies:
+            set_cookie(request, response, VISIT, self.word, YEAR_S // 12)
+        asked = request.query_params
+        if asked.get("lang") in LANGUAGES:
+            set_cookie(request, response, "lang", self.language, YEAR_S)
+        if asked.get("view") in ("elder", "standard"):
+            set_cookie(request, response, "view", asked["view"], YEAR_S)
+        if asked.get("size"):
+            set_cookie(request, response, "size", str(self.size), YEAR_S)
