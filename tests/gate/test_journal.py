@@ -151,6 +151,22 @@ def test_a_changed_number_a_missing_row_and_a_foreign_one_are_named(full: Book) 
     assert broken(full).details["seq"] == 5
 
 
+@pytest.mark.parametrize("seq", [3, 11, 20, 21, 29, 33])
+def test_a_long_journal_is_checked_in_two_processes_with_the_same_result(
+    full: Book, seq: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hucheng.gate.verify._LONG", 20)
+    assert full.verify().count == 33
+    full.change("UPDATE journal SET body = :v WHERE seq = :s", v=b"nothing to see", s=seq)
+    assert broken(full).details["seq"] == seq
+
+
+@pytest.mark.parametrize("number", [0, -3])
+def test_an_entry_before_the_first_is_named(full: Book, number: int) -> None:
+    full.change("INSERT INTO journal (seq, person, body, hash) VALUES (:s, 0, :b, :b)", s=number, b=b"x")
+    assert broken(full).details["seq"] == 1
+
+
 def test_swapped_entries_are_named(full: Book) -> None:
     for a, b in [(21, 99), (22, 21), (99, 22)]:
         full.change("UPDATE journal SET seq = :b WHERE seq = :a", a=a, b=b)

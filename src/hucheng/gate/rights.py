@@ -107,6 +107,7 @@ class JournalDesk:
 
     def _lines(self, person: Person, resident_id: str, limit: int) -> list[Line]:
         found: list[Line] = []
+        known: Known = {}
         seen: set[str] = set()
         for seq, number, body in self._about(person.number):
             stored = decode(body)
@@ -117,7 +118,7 @@ class JournalDesk:
             if stored.head.ref is not None:
                 seen.add(stored.head.ref)
             detail = open_detail(stored, number, person) if number == person.number else {}
-            found.append(self._line(seq, stored.head, detail, names=True))
+            found.append(self._line(seq, stored.head, detail, known, names=True))
             if len(found) == limit:
                 break
         return found
@@ -138,8 +139,12 @@ class JournalDesk:
                 return
             below = rows[-1].seq
 
-    def _line(self, seq: int, head: Head, detail: dict[str, Any] | None, *, names: bool) -> Line:
-        who, name = self._who(head) if names or not head.principal.startswith("#") else (head.principal, "")
+    def _line(self, seq: int, head: Head, detail: dict[str, Any] | None, known: Known, *, names: bool) -> Line:
+        asked = (head.principal, head.principal_kind)
+        if not names and head.principal.startswith("#"):
+            who, name = head.principal, ""
+        else:
+            who, name = known[asked] if asked in known else known.setdefault(asked, self._who(head))
         return Line(
             seq,
             head.moment,
