@@ -137,7 +137,6 @@ async def examined(
     site: Site, all_pages: list[Page], language: str, screen: str, view: str, scripts: str, dark: bool = False
 ) -> list[str]:
     """What is wrong with these pages in this variant."""
-    script = AXE.read_text(encoding="utf-8")
     queue = list(dict.fromkeys(all_pages))
     bad: list[str] = []
     look = {"viewport": VIEWPORTS[screen], "color_scheme": "dark" if dark else "light", "reduced_motion": "reduce"}
@@ -154,11 +153,12 @@ async def examined(
                     await context.add_cookies(
                         [{"name": k, "value": v, "url": site.address} for k, v in cookies.items()]
                     )
+                    await context.add_init_script(path=AXE)
                     page = await context.new_page()
                     if scripts == "plain":
                         await page.route("**/*.js", lambda route: route.abort())
                     contexts[name] = opening, page
-                bad.extend(f"{path} ({name}): {one}" for one in await wrong(contexts[name][1], path, script, view))
+                bad.extend(f"{path} ({name}): {one}" for one in await wrong(contexts[name][1], path, view))
             for opening, _ in contexts.values():
                 await opening.__aexit__(None, None, None)
 
@@ -166,7 +166,7 @@ async def examined(
     return bad
 
 
-async def wrong(page: Any, path: str, script: str, view: str) -> list[str]:
+async def wrong(page: Any, path: str, view: str) -> list[str]:
     """What is wrong with one page: errors of its scripts, axe's violations, what it measures."""
     said: list[str] = []
     page.on("pageerror", lambda error: said.append(f"script error: {error}"))
@@ -175,7 +175,6 @@ async def wrong(page: Any, path: str, script: str, view: str) -> list[str]:
         lambda message: said.append(f"console: {message.text}") if "Content Security Policy" in message.text else None,
     )
     await page.goto(path, wait_until="load")
-    await page.evaluate(script)
     found = await page.evaluate(RUN, [TAGS])
     return [
         *said,

@@ -10,7 +10,14 @@ from starlette.responses import Response
 from hucheng.gate import Read
 from hucheng.portals.deeds import deed_of
 from hucheng.portals.now import now_of, quiet, stage_of
-from hucheng.portals.resident import happening, measured
+from hucheng.portals.resident import (
+    enter_appeal,
+    happening,
+    measured,
+    show_decision,
+    show_decisions,
+    show_journal,
+)
 from hucheng.portals.shell import Entrance, Shell, Visit
 
 PURPOSE = "care.family"
@@ -45,6 +52,22 @@ def entrance(shell: Shell) -> Entrance:
         values = await measured(visit, PURPOSE, resident)
         return visit.page("family/readings.html", who=await named(visit, resident), **values)
 
+    @door.page("/family/{resident_id}/decisions")
+    async def decisions(visit: Visit) -> Response:
+        return await show_decisions(visit, visit.path["resident_id"], base(visit))
+
+    @door.page("/family/{resident_id}/decisions/{decision_id}")
+    async def decision(visit: Visit) -> Response:
+        return await show_decision(visit, base(visit))
+
+    @door.deed("/family/{resident_id}/decisions/{decision_id}/appeal")
+    async def appeal(visit: Visit) -> Response:
+        return await enter_appeal(visit, base(visit))
+
+    @door.page("/family/{resident_id}/journal")
+    async def journal(visit: Visit) -> Response:
+        return await show_journal(visit, visit.path["resident_id"], base(visit))
+
     @door.page("/family/{resident_id}/cases/{case_id}")
     async def case(visit: Visit) -> Response:
         return await show(visit)
@@ -56,6 +79,11 @@ def entrance(shell: Shell) -> Entrance:
         return visit.go(f"/family/{resident}/cases/{case_id}")
 
     return door
+
+
+def base(visit: Visit) -> str:
+    """Where the pages about this person begin."""
+    return f"/family/{visit.path['resident_id']}"
 
 
 async def show(visit: Visit) -> Response:

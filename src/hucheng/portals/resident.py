@@ -43,37 +43,19 @@ def entrance(shell: Shell) -> Entrance:
 
     @door.page("/me/decisions")
     async def decisions(visit: Visit) -> Response:
-        return visit.page(
-            "me/decisions.html", decisions=await visit.services.decisions.of_person(visit.who, person_of(visit))
-        )
+        return await show_decisions(visit, person_of(visit), "/me")
 
     @door.page("/me/decisions/{decision_id}")
     async def decision(visit: Visit) -> Response:
-        found = await visit.services.decisions.get(visit.who, visit.path["decision_id"])
-        return visit.page("me/decision.html", decision=found, problem=None, text="")
+        return await show_decision(visit, "/me")
 
     @door.deed("/me/decisions/{decision_id}/appeal")
     async def appeal(visit: Visit) -> Response:
-        decision_id = visit.path["decision_id"]
-        text = str(visit.form.get("text", "")).strip()
-        if not text or len(text) > APPEAL_LIMIT:
-            found = await visit.services.decisions.get(visit.who, decision_id)
-            problem = (
-                visit.words.say("Write in your own words why you disagree")
-                if not text
-                else visit.words.say("Keep it under %(limit)s characters", limit=APPEAL_LIMIT)
-            )
-            return visit.page("me/decision.html", 422, decision=found, problem=problem, text=text)
-        await visit.services.decisions.appeal(visit.who, decision_id, text)
-        return visit.go(f"/me/decisions/{decision_id}#appeal")
+        return await enter_appeal(visit, "/me")
 
     @door.page("/me/journal")
     async def journal(visit: Visit) -> Response:
-        own = visit.request.query_params.get("own") == "1"
-        entries = await visit.services.journal.of_person(visit.who, person_of(visit), MOST)
-        lines = told(entries, None if own else visit.who.id)[:LATEST]
-        purposes = {purpose.id: purpose for purpose in await visit.services.gate.purposes()}
-        return visit.page("me/journal.html", lines=lines, purposes=purposes, own=own)
+        return await show_journal(visit, person_of(visit), "/me")
 
     @door.page("/me/readings")
     async def readings(visit: Visit) -> Response:
@@ -96,6 +78,39 @@ def entrance(shell: Shell) -> Entrance:
         return visit.go(f"/help/{link}")
 
     return door
+
+
+async def show_decisions(visit: Visit, person: str, base: str) -> Response:
+    """What was decided about a person; ``base``: where this person's pages begin."""
+    found = await visit.services.decisions.of_person(visit.who, person)
+    return visit.page("me/decisions.html", decisions=found, base=base)
+
+
+async def show_decision(visit: Visit, base: str, problem: str | None = None, text: str = "") -> Response:
+    """One decision with its reasons, and the form to appeal."""
+    found = await visit.services.decisions.get(visit.who, visit.path["decision_id"])
+    status = 422 if problem else 200
+    return visit.page("me/decision.html", status, decision=found, problem=problem, text=text, base=base)
+
+
+async def enter_appeal(visit: Visit, base: str) -> Response:
+    """Enter an appeal, or say what is missing."""
+    text, say = str(visit.form.get("text", "")).strip(), visit.words.say
+    if not text:
+        return await show_decision(visit, base, say("Write in your own words why you disagree"))
+    if len(text) > APPEAL_LIMIT:
+        return await show_decision(visit, base, say("Keep it under %(limit)s characters", limit=APPEAL_LIMIT), text)
+    await visit.services.decisions.appeal(visit.who, visit.path["decision_id"], text)
+    return visit.go(f"{base}/decisions/{visit.path['decision_id']}#appeal")
+
+
+async def show_journal(visit: Visit, person: str, base: str) -> Response:
+    """Who used a person's data; one's own looks only where one asks for them."""
+    own = visit.request.query_params.get("own") == "1"
+    entries = await visit.services.journal.of_person(visit.who, person, MOST)
+    lines = told(entries, None if own else visit.who.id)[:LATEST]
+    purposes = {purpose.id: purpose for purpose in await visit.services.gate.purposes()}
+    return visit.page("me/journal.html", lines=lines, purposes=purposes, own=own, base=base)
 
 
 def person_of(visit: Visit) -> str:
