@@ -20,10 +20,12 @@ from hucheng.cases.calendar import calendar
 from hucheng.cases.clock import instant
 from hucheng.cases.deeds import Deed, do
 from hucheng.cases.handling import Handling, Place, due_timers, next_due
+from hucheng.cases.history import History
 from hucheng.cases.models import Models
 from hucheng.cases.processes import load
 from hucheng.cases.rosters import RosterLine, Rosters
 from hucheng.cases.tables import case_event, case_file, case_timer
+from hucheng.cases.views import Event
 from hucheng.decisions import record
 from hucheng.decisions.bodies import Bodies
 from hucheng.decisions.findings import FactUsed, Finding, Reason, finding_id
@@ -94,8 +96,8 @@ class Town:
     def take_in(self, finding: Finding) -> tuple[str, bool]:
         """Decision and case in one transaction, as the steward does it."""
         with self.ledger.begin() as conn:
-            decision, _ = record.record(conn, self.bodies, finding, self.clock())
-            return self.handling.open_or_join(conn, finding, decision, self.clock())
+            decision, new = record.record(conn, self.bodies, finding, self.clock())
+            return self.handling.open_or_join(conn, finding, decision, self.clock(), new=new)
 
     def poll(self) -> int:
         """Fire what is due now; returns how many."""
@@ -120,12 +122,10 @@ class Town:
             query = select(case_event.c.what, case_event.c.tier).where(case_event.c.case_id == case_id)
             return [(row.what, row.tier) for row in conn.execute(query.order_by(case_event.c.seq))]
 
-    def said(self, case_id: str) -> list[dict[str, Any]]:
+    def said(self, case_id: str) -> list[Event]:
         """The opened lines of the history."""
         with self.ledger.read() as conn:
-            rows = conn.execute(select(case_event).where(case_event.c.case_id == case_id).order_by(case_event.c.seq))
-            found = [self.bodies.open("r1", f"event/{row.seq}", row.body) for row in rows]
-        return [body or {} for body in found]
+            return self.handling.history.read(conn, case_id, self.row(case_id).resident_id)
 
     def due(self) -> datetime | None:
         with self.ledger.read() as conn:
@@ -144,6 +144,7 @@ def town_on(ledger: Ledger, clock: Clock, roster: list[RosterLine] = ROSTER, **m
     rosters = Rosters(keys, calendar("Asia/Shanghai"))
     handling = Handling(
         bodies=bodies,
+        history=History(bodies),
         models=Models([load(path) for path in sorted(PROCESSES.glob("*.bpmn"))]),
         rosters=rosters,
         place_of=lambda resident: Place("c1", PATH, {"zh": "幸福里社区", "en": "Xingfu Li"}),

@@ -49,7 +49,7 @@ def test_from_the_call_to_the_outcome(town: Town, clock: Clock) -> None:
     assert (row.state, row.is_open, row.open_key, row.outcome) == ("closed", False, None, "doctor_told")
     assert row.closed_at == clock()
     assert what(town, case_id) == ["opened", "called", "taken", "on_the_way", "visited", "note", "closed"]
-    assert [line["note"] for line in town.said(case_id)][-2:] == ["在家，头晕，已服药", "复测 150/90"]
+    assert [line.note for line in town.said(case_id)][-2:] == ["在家，头晕，已服药", "复测 150/90"]
     assert town.timers(case_id) == []
     assert town.due() is None
 
@@ -197,7 +197,7 @@ def test_handing_over_moves_the_case_and_what_is_owed(town: Town) -> None:
     row = town.row(case_id)
     assert (row.assigned_to, row.assigned_name, row.state) == ("officer-zhao", "赵响应", "taken")
     assert {one.owner for one in owed(town, case_id)} == {"officer-zhao"}
-    assert "赵响应" in town.said(case_id)[-1]["text"]["en"]
+    assert "赵响应" in town.said(case_id)[-1].text["en"]
 
 
 def test_a_case_cannot_be_handed_to_somebody_who_is_not_on_duty(town: Town) -> None:
@@ -245,7 +245,7 @@ def test_sql_and_templates_in_a_note_are_just_text(town: Town, nasty: str) -> No
     town.act(case_id, "take", (nasty, nasty))
     town.act(case_id, "note", (nasty, nasty), note=nasty)
     last = town.said(case_id)[-1]
-    assert (last["note"], last["name"]) == (nasty, nasty)
+    assert (last.note, last.actor_name) == (nasty, nasty)
     assert town.row(case_id).assigned_name == nasty
     with pytest.raises(NotFound):
         town.act(nasty, "take")

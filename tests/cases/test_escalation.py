@@ -186,7 +186,7 @@ def test_a_clock_jump_keeps_what_is_left_of_every_wait(town: Town, clock: Clock,
 def test_a_night_call_reaches_the_night_officer(town: Town, clock: Clock) -> None:
     clock.after(12 * 3600)
     case_id, _ = town.take_in(town.find())
-    assert "王夜班" in town.said(case_id)[1]["text"]["zh"]
+    assert "王夜班" in town.said(case_id)[1].text["zh"]
 
 
 def test_the_nearest_scope_wins(town: Town) -> None:

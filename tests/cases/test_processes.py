@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hucheng.cases import expressions
@@ -131,6 +131,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "x.bpmn")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 365), st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))
 def test_durations_are_read_exactly(days: int, hours: int, minutes: int, seconds: int) -> None:
     text = f"P{days}DT{hours}H{minutes}M{seconds}S"
@@ -158,12 +159,14 @@ VALUES = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(CONDITIONS, VALUES)
 def test_our_evaluator_agrees_with_python(text: str, values: dict[str, Any]) -> None:
     ours = expressions.evaluate(expressions.check(text, "here"), values)
     assert bool(ours) == bool(eval(text, {"__builtins__": {}}, values))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_either_refused_or_harmless(text: str) -> None:
     try:
@@ -198,6 +201,7 @@ def test_the_state_is_plain_json_and_holds_no_code(alarm: Model) -> None:
     assert again.step is not None and again.step.phase == "taken"
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["take", "go", "visit", "close", "again", "timer"]), max_size=14))
 def test_any_order_of_deeds_and_timers_keeps_one_place_and_survives_storage(alarm: Model, moves: list[str]) -> None:
     running, moved = Running.start(alarm, {"deed": "", "tier": 0})

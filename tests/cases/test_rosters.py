@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hucheng.cases.calendar import Calendar, calendar
@@ -62,6 +62,7 @@ def test_nights_holidays_and_worked_weekends(at: str, who: str) -> None:
     assert names(local(at)) == [who]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 6 * 365 * 86_400_000_000))
 def test_every_instant_lies_in_exactly_one_shift_that_holds_it(microseconds: int) -> None:
     instant = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)

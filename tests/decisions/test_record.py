@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -89,6 +89,7 @@ def test_the_same_finding_is_recorded_once(book: Book) -> None:
     assert book.get(first[0]).decided_at == NOW
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 5), max_size=12))
 def test_redelivery_in_any_order_gives_one_decision_a_finding(
     tmp_path_factory: pytest.TempPathFactory, order: list[int]

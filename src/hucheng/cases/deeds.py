@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 
 from hucheng.cases import outbox, owing
 from hucheng.cases.handling import ANSWER_WITHIN, Handling
+from hucheng.cases.history import Line
 from hucheng.cases.rosters import TIERS, scopes_of
 from hucheng.cases.running import Running
 from hucheng.cases.tables import case_called
@@ -226,7 +227,8 @@ def _minutes(m: _Moment) -> int:
 
 def _say(m: _Moment, what: str, **values: object) -> None:
     actor, name = m.deed.actor
-    m.handling.note(m.conn, m.row, actor, what, m.now, note=m.deed.note, tier=None, name=name, **values)
+    line = Line(what, actor, m.deed.note, values={"name": name, **values})
+    m.handling.history.write(m.conn, m.row.id, m.row.resident_id, m.now, [line])
 
 
 _DEEDS: Mapping[str, Callable[[_Moment], None]] = {

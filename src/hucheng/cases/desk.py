@@ -16,9 +16,8 @@ from hucheng.cases.deeds import Deed
 from hucheng.cases.handling import Handling
 from hucheng.cases.pulse import Pulse
 from hucheng.cases.rosters import TIERS, Contact, scopes_of
-from hucheng.cases.tables import case_decision, case_event, case_file
-from hucheng.cases.views import CasePage, CaseRow, CaseView, Counts, Event, Owed
-from hucheng.cases.words import ERASED, EVENTS
+from hucheng.cases.tables import case_decision, case_file
+from hucheng.cases.views import CasePage, CaseRow, CaseView, Counts, Owed
 from hucheng.errors import BadRequest, NotFound, Refused
 from hucheng.gate import Gate, Principal, Read, Scope
 
@@ -213,7 +212,7 @@ class Desk:
         running = self._handling.running(conn, row.id)
         return CaseView(
             row=row,
-            history=self._history(conn, row),
+            history=self._handling.history.read(conn, row.id, row.resident_id),
             decision_ids=list(conn.execute(linked.order_by(case_decision.c.at)).scalars()),
             steps=running.progress(),
             diagram=running.picture(),
@@ -222,15 +221,6 @@ class Desk:
             owed=owing.of_case(conn, row.id),
             actions=deeds.possible(running),
         )
-
-    def _history(self, conn: Any, row: CaseRow) -> list[Event]:
-        lines = conn.execute(select(case_event).where(case_event.c.case_id == row.id).order_by(case_event.c.seq))
-        found: list[Event] = []
-        for line in lines:
-            body = self._handling.bodies.open(row.resident_id, f"event/{line.seq}", line.body)
-            told = body or {"name": line.actor, "text": EVENTS["erased"] if line.what == "erased" else ERASED}
-            found.append(Event(line.at, line.actor, told["name"], line.what, told["text"], told.get("note")))
-        return found
 
     def _total(self, principal: Principal, where: dict[str, Any], here: int, limit: int, offset: int) -> int:
         """How many there are in all: known from the page where it is the last, else counted within the same area."""

@@ -7,24 +7,25 @@ together or not at all, so that a process killed at any moment neither loses nor
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
-from hucheng.base.ledger import after_commit
+from hucheng.base.ledger import insert
 from hucheng.cases import outbox, owing
 from hucheng.cases.clock import instant, micros
+from hucheng.cases.history import History, Line
 from hucheng.cases.models import Models
 from hucheng.cases.processes import Service
-from hucheng.cases.rosters import TIERS, Contact, Rosters, scopes_of
-from hucheng.cases.running import Moved, Running
-from hucheng.cases.tables import case_called, case_decision, case_event, case_file, case_state, case_timer
-from hucheng.cases.words import EVENTS, OWED, say
+from hucheng.cases.rosters import Contact, Rosters, scopes_of
+from hucheng.cases.running import Moved, Running, packed, unpacked
+from hucheng.cases.tables import case_called, case_decision, case_file, case_state, case_timer
+from hucheng.cases.words import OWED
 from hucheng.decisions.bodies import Bodies
 from hucheng.decisions.findings import Finding
 from hucheng.decisions.record import Appeal, Decision
@@ -51,6 +52,7 @@ class Handling:
     """The parts a case needs. ``place_of`` tells where a resident belongs, from the register."""
 
     bodies: Bodies
+    history: History
     models: Models
     rosters: Rosters
     place_of: Callable[[str], Place]
@@ -59,17 +61,19 @@ class Handling:
     own_addresses: tuple[str, ...] = ()
     titles: Mapping[str, dict[str, str]] = field(default_factory=dict)
     """Title of a case by its rule; the process's own title where there is none."""
-    changed: Callable[[], None] = lambda: None
-    """Called once a change is durable, to wake whoever waits for it."""
 
-    def open_or_join(self, conn: Connection, finding: Finding, decision: str, now: datetime) -> tuple[str, bool]:
+    def open_or_join(
+        self, conn: Connection, finding: Finding, decision: str, now: datetime, *, new: bool = False
+    ) -> tuple[str, bool]:
         """Open a case for a decision, or join the open one of the same resident, kind and rule.
 
-        Returns the case's id and whether it is new. A decision that has its case changes nothing.
+        Returns the case's id and whether it is new. A decision that has its case changes nothing; ``new``: the
+        decision was just recorded, so it has none.
         """
-        known = conn.execute(select(case_decision.c.case_id).where(case_decision.c.decision_id == decision)).scalar()
-        if known is not None:
-            return str(known), False
+        if not new:
+            known = select(case_decision.c.case_id).where(case_decision.c.decision_id == decision)
+            if (case_id := conn.execute(known).scalar()) is not None:
+                return str(case_id), False
         key = "\0".join((finding.resident_id, finding.kind, finding.rule))
         row = conn.execute(select(case_file).where(case_file.c.open_key == key)).first()
         if row is not None:
@@ -90,9 +94,9 @@ class Handling:
         if moved is None:
             self._due(conn, case_id)
             return False
-        if before is not None and before.phase == "called" and self._last(conn, case_id) != "nobody":
+        if before is not None and before.phase == "called" and self.history.last(conn, case_id) != "nobody":
             seconds = int(running.model.timers[step])
-            self.note(conn, row, "system", "no_answer", now, tier=row.tier, seconds=seconds)
+            self.note(conn, row, "no_answer", now, tier=row.tier, seconds=seconds)
         self.apply(conn, row, running, moved, now)
         return True
 
@@ -100,14 +104,15 @@ class Handling:
         """A resident appeals: from now on the desk owes an answer, in the case that the decision opened."""
         row = self._of_decision(conn, of.id)
         if row is not None:
-            self.note(conn, row, by.id, "appealed", now, name=by.name)
+            self.history.write(conn, row.id, row.resident_id, now, [Line("appealed", by.id, values={"name": by.name})])
             owing.owe(conn, row, "appeal", to=filed.by, now=now, turn=filed.id, within=APPEAL_WITHIN)
 
     def appeal_answered(self, conn: Connection, of: Decision, filed: Appeal, by: Principal, now: datetime) -> None:
         """A human answered: nothing is owed for it any more."""
         row = self._of_decision(conn, of.id)
         if row is not None:
-            self.note(conn, row, by.id, "answered", now, name=by.name, text=OWED["appeal"])
+            line = Line("answered", by.id, values={"name": by.name, "text": OWED["appeal"]})
+            self.history.write(conn, row.id, row.resident_id, now, [line])
             owing.settle(conn, row.id, ["appeal"], by.id, now)
 
     @staticmethod
@@ -128,7 +133,7 @@ class Handling:
         if kept is None:
             raise NotFound(f"case {case_id!r} was erased")
         model = self.models.of_digest(conn, kept.model)
-        return Running.restore(model, msgspec.json.decode(zlib.decompress(kept.state)))
+        return Running.restore(model, unpacked(kept.state))
 
     def apply(self, conn: Connection, row: Any, running: Running, moved: Moved, now: datetime, **changes: Any) -> None:
         """Store what a move made of a case: timers, calls, state, and the changes that the deed brings.
@@ -137,7 +142,9 @@ class Handling:
         """
         for timer in moved.begun:
             due = micros(now) + int(timer.seconds * 1_000_000)
-            conn.execute(insert(case_timer).values(case_id=row.id, task=timer.task, step=timer.step, due_us=due))
+            conn.execute(
+                case_timer.insert(), {"case_id": row.id, "task": timer.task, "step": timer.step, "due_us": due}
+            )
         if moved.gone:
             gone = (case_timer.c.case_id == row.id) & case_timer.c.task.in_(moved.gone)
             conn.execute(delete(case_timer).where(gone))
@@ -145,7 +152,7 @@ class Handling:
         for service in moved.services:
             if service.do == "call":
                 tier = service.tier
-                self._call(conn, row, running, service, moved, now)
+                self._call(conn, row, running.model.tiers, service, moved, now)
             else:
                 self._remind(conn, row, service, now)
         step = running.step
@@ -166,27 +173,11 @@ class Handling:
         if not done.rowcount:
             raise CaseError("somebody else changed the case meanwhile", where=row.id, mend="look again, then act")
 
-    def note(
-        self,
-        conn: Connection,
-        row: Any,
-        actor: str,
-        what: str,
-        now: datetime,
-        *,
-        note: str | None = None,
-        tier: int | None = None,
-        **values: object,
-    ) -> None:
-        """Write one line of the history; ``values`` fill in its words."""
-        text = say(EVENTS[what], tier=tier or 0, role=TIERS.get(tier or 0, {}), **values)
-        name = values.get("name", actor)
-        body = {"text": text, "name": name if isinstance(name, str) else actor, "note": note}
-        entered = insert(case_event).values(case_id=row.id, at=now, actor=actor, what=what, tier=tier)
-        seq = conn.execute(entered.returning(case_event.c.seq)).scalar_one()
-        sealed = self.bodies.seal(conn, row.resident_id, f"event/{seq}", body)
-        conn.execute(update(case_event).where(case_event.c.seq == seq).values(body=sealed))
-        after_commit(conn, self.changed)
+    def note(self, conn: Connection, row: Any, what: str, now: datetime, *lines: Line, **values: Any) -> None:
+        """Write one line of the node's own in the history of a case, and then further ones."""
+        tier = values.pop("tier", None)
+        first = Line(what, tier=tier, values=values)
+        self.history.write(conn, row.id, row.resident_id, now, [first, *lines])
 
     def tell(
         self, conn: Connection, row: Any, contacts: Sequence[Contact | None], turn: str, now: datetime, handed: bool
@@ -215,6 +206,7 @@ class Handling:
 
     def _open(self, conn: Connection, key: str, finding: Finding, decision: str, now: datetime) -> str:
         model = self.models.of_kind(finding.kind)
+        begun = self.models.begun(model, finding.urgent)
         place = self.place_of(finding.resident_id)
         name = "c-" + hashlib.sha256(decision.encode()).hexdigest()[:12]
         body = {
@@ -222,38 +214,48 @@ class Handling:
             "text": finding.text,
             "reasons": msgspec.to_builtins(finding.reasons, builtin_types=(datetime,)),
         }
-        running, moved = Running.start(model, {"urgent": finding.urgent, "joined": 0, "tier": 0, "deed": ""})
+        dues = {timer.task: micros(now) + int(timer.seconds * 1_000_000) for timer in begun.moved.begun}
+        values: dict[str, Any] = {
+            "id": name,
+            "kind": finding.kind,
+            "rule": finding.rule,
+            "resident_id": finding.resident_id,
+            "open_key": key,
+            "is_open": True,
+            "community": place.community,
+            "org": "/".join(place.path) + "/",
+            "body": self.bodies.seal(conn, finding.resident_id, f"case/{name}", body),
+            "opened_at": now,
+            "due_us": min(dues.values(), default=None),
+            "state": _STATES[begun.step.phase],
+            "step": begun.step.id,
+            "tier": max((service.tier for service in begun.moved.services), default=0),
+            "joined": 0,
+            "simulated": finding.simulated,
+            "urgent": finding.urgent,
+            "assigned_to": None,
+            "version": 1,
+        }
+        row = SimpleNamespace(**values)
         self.models.keep(conn, model, now)
-        conn.execute(
-            insert(case_file).values(
-                id=name,
-                kind=finding.kind,
-                rule=finding.rule,
-                resident_id=finding.resident_id,
-                open_key=key,
-                is_open=True,
-                community=place.community,
-                org="/".join(place.path) + "/",
-                body=self.bodies.seal(conn, finding.resident_id, f"case/{name}", body),
-                opened_at=now,
-                state="calling",
-                tier=0,
-                joined=0,
-                simulated=finding.simulated,
-                urgent=finding.urgent,
-                version=0,
-            )
-        )
-        conn.execute(insert(case_decision).values(decision_id=decision, case_id=name, at=now))
-        row = conn.execute(select(case_file).where(case_file.c.id == name)).one()
-        self.note(conn, row, "system", "opened", now, text=finding.text)
+        conn.execute(case_file.insert(), values)
+        conn.execute(case_decision.insert(), {"decision_id": decision, "case_id": name, "at": now})
+        conn.execute(case_state.insert(), {"case_id": name, "model": model.digest, "state": begun.state})
+        if begun.moved.begun:
+            timers = [
+                {"case_id": name, "task": timer.task, "step": timer.step, "due_us": dues[timer.task]}
+                for timer in begun.moved.begun
+            ]
+            conn.execute(case_timer.insert(), timers)
         owing.owe(conn, row, "resident", to=finding.resident_id, now=now, within=ANSWER_WITHIN)
-        self.apply(conn, row, running, moved, now)
+        opened = Line("opened", values={"text": finding.text})
+        for service in begun.moved.services:
+            self._call(conn, row, model.tiers, service, begun.moved, now, opened)
         return name
 
     def _join(self, conn: Connection, row: Any, finding: Finding, decision: str, now: datetime) -> None:
-        conn.execute(insert(case_decision).values(decision_id=decision, case_id=row.id, at=now))
-        self.note(conn, row, "system", "joined", now, text=finding.text)
+        conn.execute(case_decision.insert(), {"decision_id": decision, "case_id": row.id, "at": now})
+        self.note(conn, row, "joined", now, text=finding.text)
         conn.execute(
             update(case_file)
             .where(case_file.c.id == row.id)
@@ -266,35 +268,33 @@ class Handling:
         )
 
     def _call(
-        self, conn: Connection, row: Any, running: Running, service: Service, moved: Moved, now: datetime
+        self, conn: Connection, row: Any, tiers: int, service: Service, moved: Moved, now: datetime, *before: Line
     ) -> None:
         """Call whoever is on duty in a tier; where nobody is, the next tier is due at once."""
         scopes = scopes_of(row.resident_id, [part for part in row.org.split("/") if part])
         contacts = self.rosters.called(conn, scopes, service.tier, now)
-        for contact in contacts:
-            self.note(conn, row, "system", "called", now, tier=service.tier, name=contact.name)
-            if contact.who is not None:
-                self._mark_called(conn, row.id, contact.who, service.tier, now)
-        last = service.tier >= running.model.tiers
+        lines = [Line("called", tier=service.tier, values={"name": one.name}) for one in contacts]
+        known = [
+            {"case_id": row.id, "who": who, "tier": service.tier, "at": now}
+            for who in dict.fromkeys(one.who for one in contacts)
+            if who is not None
+        ]
+        if known:
+            conn.execute(insert(conn, case_called).on_conflict_do_nothing(), known)
+        last = service.tier >= tiers
         if not contacts:
-            self.note(conn, row, "system", "nobody", now, tier=service.tier)
-            if not last:
-                for timer in moved.begun:
-                    mine = (case_timer.c.case_id == row.id) & (case_timer.c.task == timer.task)
-                    conn.execute(update(case_timer).where(mine).values(due_us=micros(now)))
+            lines = [Line("nobody", tier=service.tier)]
+            if not last and moved.begun:
+                soon = case_timer.c.task.in_([timer.task for timer in moved.begun])
+                conn.execute(update(case_timer).where(case_timer.c.case_id == row.id, soon).values(due_us=micros(now)))
+        self.history.write(conn, row.id, row.resident_id, now, [*before, *lines])
         also: list[Contact | None] = [None] if self.own_addresses and (service.tier == 1 or last) else []
-        turn = f"{service.tier}/{moved.begun[0].task if moved.begun else micros(now)}"
+        turn = f"{service.tier}/{moved.begun[0].task if moved.begun else ''}/{row.version}"
         self.tell(conn, row, [*contacts, *also], turn, now, handed=False)
-
-    @staticmethod
-    def _mark_called(conn: Connection, case_id: str, who: str, tier: int, now: datetime) -> None:
-        mine = (case_called.c.case_id == case_id) & (case_called.c.who == who)
-        if conn.execute(select(case_called.c.who).where(mine)).first() is None:
-            conn.execute(insert(case_called).values(case_id=case_id, who=who, tier=tier, at=now))
 
     def _remind(self, conn: Connection, row: Any, service: Service, now: datetime) -> None:
         """A promise ran out: the desk owes it to the resident to look."""
-        self.note(conn, row, "system", "reminder", now, title=service.title)
+        self.note(conn, row, "reminder", now, title=service.title)
         owing.owe(
             conn,
             row,
@@ -308,14 +308,8 @@ class Handling:
         )
 
     def _keep(self, conn: Connection, case_id: str, running: Running) -> None:
-        body = zlib.compress(msgspec.json.encode(running.state()), 1)
-        conn.execute(delete(case_state).where(case_state.c.case_id == case_id))
-        conn.execute(insert(case_state).values(case_id=case_id, model=running.model.digest, state=body))
-
-    @staticmethod
-    def _last(conn: Connection, case_id: str) -> str | None:
-        query = select(case_event.c.what).where(case_event.c.case_id == case_id)
-        return conn.execute(query.order_by(case_event.c.seq.desc()).limit(1)).scalar()
+        kept = update(case_state).where(case_state.c.case_id == case_id)
+        conn.execute(kept.values(state=packed(running.state())))
 
     @staticmethod
     def _next(conn: Connection, case_id: str) -> int | None:

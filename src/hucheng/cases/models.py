@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from hucheng.base.ledger import insert
-from hucheng.cases.processes import Model, read
+from hucheng.base.ledger import after_commit, insert
+from hucheng.cases.processes import Model, UserStep, read
+from hucheng.cases.running import Moved, Running, packed
 from hucheng.cases.tables import case_model
 from hucheng.errors import ProcessError
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A process that has just begun: its state as kept, where it waits, what it asks for.
+
+    All cases of a kind begin alike, so it is made once; task names need to be unique within a case only.
+    """
+
+    state: bytes
+    step: UserStep
+    moved: Moved
 
 
 class Models:
@@ -21,6 +35,7 @@ class Models:
         self._by_kind: dict[str, Model] = {}
         self._by_digest: dict[str, Model] = {}
         self._kept: set[str] = set()
+        self._begun: dict[tuple[str, bool], Begun] = {}
         self._lock = threading.Lock()
         for model in models:
             if model.kind in self._by_kind:
@@ -41,6 +56,16 @@ class Models:
                 f"no process for cases of kind {kind!r}", mend="known: " + ", ".join(self.kinds)
             ) from None
 
+    def begun(self, model: Model, urgent: bool) -> Begun:
+        """A new case of this model. Raises ProcessError where it would not wait for anybody."""
+        found = self._begun.get((model.digest, urgent))
+        if found is None:
+            running, moved = Running.start(model, {"urgent": urgent, "joined": 0, "tier": 0, "deed": ""})
+            if running.step is None:
+                raise ProcessError("the process ends before anybody is asked", where=model.kind, mend="add a user task")
+            found = self._begun[model.digest, urgent] = Begun(packed(running.state()), running.step, moved)
+        return found
+
     def keep(self, conn: Connection, model: Model, now: datetime) -> None:
         """Store the text of a model once, for the cases that run under it."""
         if model.digest in self._kept:
@@ -49,6 +74,7 @@ class Models:
             digest=model.digest, kind=model.kind, source=model.source, taken_at=now
         )
         conn.execute(entered.on_conflict_do_nothing(index_elements=["digest"]))
+        after_commit(conn, lambda: self._kept.add(model.digest))
 
     def of_digest(self, conn: Connection, digest: str) -> Model:
         """The model under which a case runs; an older one is read from the ledger and checked again."""

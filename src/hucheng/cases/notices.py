@@ -98,9 +98,9 @@ class Notices:
             if why is None:
                 outbox.sent(conn, one.id, now)
                 if row is not None:
-                    self._handling.note(conn, row, "system", "delivered", now, tier=one.tier or None, name=one.who)
+                    self._handling.note(conn, row, "delivered", now, tier=one.tier or None, name=one.who)
             elif outbox.failed(conn, one, why, now) and row is not None:
-                self._handling.note(conn, row, "system", "not_delivered", now, tier=one.tier or None, name=one.who)
+                self._handling.note(conn, row, "not_delivered", now, tier=one.tier or None, name=one.who)
                 owing.owe(conn, row, "not_delivered", to=one.who, now=now, turn=one.id, name=one.who)
         if why is None:
             log.info("notice delivered", extra={"fields": {"notice": one.id, "case": one.case_id}})

@@ -6,11 +6,13 @@ must do by itself comes out as effects, which the caller carries out in the same
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from SpiffWorkflow.bpmn import BpmnWorkflow
 from SpiffWorkflow.bpmn.script_engine import BasePythonScriptEngineEnvironment, PythonScriptEngine
 from SpiffWorkflow.bpmn.serializer import BpmnWorkflowSerializer
@@ -62,6 +64,17 @@ class _Closed(BasePythonScriptEngineEnvironment):  # type: ignore[misc, unused-i
 
     def call_service(self, context: Any, **kwargs: Any) -> Any:
         raise ProcessError("a service call", where=self.model.kind, mend="services are carried out by the desk")
+
+
+def packed(state: Mapping[str, Any]) -> bytes:
+    """A state as the ledger keeps it: JSON, compressed."""
+    return zlib.compress(msgspec.json.encode(state), 1)
+
+
+def unpacked(body: bytes) -> dict[str, Any]:
+    """What `packed` packed."""
+    found: dict[str, Any] = msgspec.json.decode(zlib.decompress(body))
+    return found
 
 
 class Running:

@@ -74,8 +74,6 @@ def decision_id(finding: str) -> str:
 def record(conn: Connection, bodies: Bodies, finding: Finding, now: datetime) -> tuple[str, bool]:
     """Record the decision of a finding; returns its id and whether it is new (the same finding again is not)."""
     name = decision_id(finding.id)
-    if conn.execute(select(decision.c.id).where(decision.c.finding_id == finding.id)).first() is not None:
-        return name, False
     body = {
         "outcome": finding.outcome,
         "facts": msgspec.to_builtins(finding.facts, builtin_types=(datetime,)),

@@ -88,8 +88,8 @@ class Duty:
 
     def _take_in(self, conn: Connection, finding: Finding) -> None:
         now = self.clock()
-        decision, _ = record.record(conn, self._bodies, finding, now)
-        _, opened = self._handling.open_or_join(conn, finding, decision, now)
+        decision, new = record.record(conn, self._bodies, finding, now)
+        _, opened = self._handling.open_or_join(conn, finding, decision, now, new=new)
         self.opened += opened
 
     def _fire(self) -> int:

@@ -31,6 +31,7 @@ from hucheng.cases.calendar import calendar
 from hucheng.cases.clock import Poller, monotonic_s
 from hucheng.cases.desk import Desk
 from hucheng.cases.handling import Handling, Place
+from hucheng.cases.history import History
 from hucheng.cases.models import Models
 from hucheng.cases.notices import Notices
 from hucheng.cases.processes import load
@@ -135,6 +136,7 @@ class Steward:
         own = tuple(settings.notice_urls.split())
         self.handling = Handling(
             bodies=self.bodies,
+            history=History(self.bodies, self.pulse.beat),
             models=Models(load(app.process(kind)) for app in rooms.apps for kind in app.processes),
             rosters=self.rosters,
             place_of=self.place_of,
@@ -142,7 +144,6 @@ class Steward:
             site=settings.site,
             own_addresses=own,
             titles=titles(rooms.apps),
-            changed=self.pulse.beat,
         )
         self.duty = Duty(rooms.ledger, self.handling, self.bodies, wall=clock, monotonic=monotonic, woken=self.wake)
         self.notices = Notices(rooms.ledger, self.handling, self.duty.clock, own)
