@@ -9,7 +9,7 @@ from care_readings import START, readings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hucheng.apps.care.columns import NEVER, Devices, booleans, micros, numbers, time_column, times
+from hucheng.apps.care.columns import NEVER, Devices, booleans, in_order, micros, numbers, time_column, times
 
 EARLY, LATE = datetime(1970, 1, 2), datetime(2100, 1, 1)  # noqa: DTZ001  (hypothesis wants them naive)
 
@@ -37,3 +37,13 @@ def test_an_instant_is_the_same_number_everywhere(instant: datetime) -> None:
 
 def test_noon_in_shanghai() -> None:
     assert micros(START) == 1_772_337_600_000_000
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.integers(-(2**50), 2**50) | st.integers(0, 3), st.integers(0, 1)), max_size=30
+    )
+)
+def test_rows_are_sorted_by_device_time_and_metric(rows: list[tuple[int, int, int]]) -> None:
+    device, at, minor = (np.array([row[n] for row in rows], np.int64) for n in range(3))
+    assert [rows[n] for n in in_order(device, at, minor).tolist()] == sorted(rows)

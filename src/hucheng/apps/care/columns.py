@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,9 @@ class Devices:
     number: dict[str, int] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     residents: list[str] = field(default_factory=list)
+    _texts: tuple[pa.Array, pa.Array] = field(
+        default_factory=lambda: (pa.array([], pa.string()), pa.array([], pa.string()))
+    )
 
     def __len__(self) -> int:
         return len(self.names)
@@ -54,28 +58,29 @@ class Devices:
         """The number of each row's device; unknown ones get the next number."""
         encoded = _flat(batch["device_id"]).dictionary_encode()
         ids = encoded.dictionary.to_pylist()
-        fresh = [name for name in ids if name not in self.number]
-        if fresh:
-            for name in fresh:
-                self.number[name] = len(self.names)
-                self.names.append(name)
-                self.residents.append("")
-        numbers = np.fromiter((self.number[name] for name in ids), np.int64, len(ids))
-        rows: Ints = numbers[encoded.indices.to_numpy(zero_copy_only=False)]
-        if fresh:
+        numbers = np.fromiter(map(self.number.get, ids, repeat(-1)), np.int64, len(ids))
+        place = encoded.indices.to_numpy(zero_copy_only=False)
+        fresh = np.flatnonzero(numbers < 0)
+        if len(fresh):
             residents = batch["resident_id"]
-            _, first = np.unique(rows, return_index=True)
-            for row in first:
-                self.residents[rows[row]] = residents[int(row)].as_py()
+            first = np.full(len(ids), -1)
+            first[place[::-1]] = np.arange(len(place))[::-1]
+            for one in fresh.tolist():
+                numbers[one] = self.number[ids[one]] = len(self.names)
+                self.names.append(ids[one])
+                self.residents.append(residents[int(first[one])].as_py())
+            self._texts = pa.array(self.names, pa.string()), pa.array(self.residents, pa.string())
+        rows: Ints = numbers[place]
         return rows
 
     def rows(self, numbers: Ints, observed: Ints, **facts: Any) -> pa.Table:
         """A table of facts: whom, by which device, when, and the facts given as columns."""
-        picked = numbers.tolist()
+        names, residents = self._texts
+        picked = pa.array(numbers, pa.int64())
         return pa.table(
             {
-                "resident_id": pa.array([self.residents[n] for n in picked], pa.string()),
-                "device_id": pa.array([self.names[n] for n in picked], pa.string()),
+                "resident_id": residents.take(picked),
+                "device_id": names.take(picked),
                 "observed_at": time_column(observed),
                 **facts,
             }
@@ -100,6 +105,22 @@ class Known:
         self.columns = {name: pc.take(_flat(table[name]), place) for name in names}
         self.table, self.count = table, len(devices)
         return True
+
+
+def in_order(device: Ints, at: Ints, minor: Ints) -> Ints:
+    """The places of rows sorted by device, then time, then ``minor`` (0 to 7).
+
+    One sort over packed numbers where they fit into 63 bits, which is some times quicker than three.
+    """
+    if not len(device):
+        return np.empty(0, np.int64)
+    begin = at.min()
+    span = int(at.max() - begin) + 1
+    if int(device.max()) + 1 < 2**60 // span:
+        found: Ints = np.argsort((device * span + (at - begin)) * 8 + minor, kind="stable")
+    else:
+        found = np.lexsort((minor, at, device))
+    return found
 
 
 def grown(values: npt.NDArray[Any], size: int, empty: Any) -> npt.NDArray[Any]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from hucheng.apps.care.columns import MINUTE_US, NEVER, Devices, Ints, grown, numbers, of_metrics, times
+from hucheng.apps.care.columns import MINUTE_US, NEVER, Devices, Ints, grown, in_order, numbers, of_metrics, times
 
 HALVES = ("diastolic_bp", "systolic_bp")
 
@@ -41,8 +41,9 @@ def measurements(batch: pa.Table, state: Pressures, registers: Mapping[str, pa.T
     state.half, state.at = grown(state.half, size, -1), grown(state.at, size, NEVER)
     state.value = grown(state.value, size, np.nan)
 
-    waiting = np.unique(device)
-    waiting = waiting[state.half[waiting] >= 0]
+    here = np.zeros(len(state.half), bool)
+    here[device] = True
+    waiting = np.flatnonzero(here & (state.half >= 0))
     device = np.concatenate([device, waiting])
     half = np.concatenate([half, state.half[waiting]])
     at = np.concatenate([times(batch["observed_at"]), state.at[waiting]])
@@ -50,7 +51,7 @@ def measurements(batch: pa.Table, state: Pressures, registers: Mapping[str, pa.T
     value = np.concatenate([values, state.value[waiting]])
     old = np.arange(len(device)) >= len(values)
 
-    order = np.lexsort((half, at, device))
+    order = in_order(device, at, half)
     device, half, at, value, old = device[order], half[order], at[order], value[order], old[order]
     head, paired = _paired(device, at // MINUTE_US, half)
     mate = np.minimum(head + 1, len(device) - 1)

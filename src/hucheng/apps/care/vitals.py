@@ -25,6 +25,7 @@ from hucheng.apps.care.columns import (
     Known,
     booleans,
     grown,
+    in_order,
     numbers,
     of_metrics,
     time_column,
@@ -82,7 +83,7 @@ def vital_signs(batch: pa.Table, state: Signs, registers: Mapping[str, pa.Table]
     _room(state)
     at = times(batch["observed_at"])
     value = batch["value"].cast(pa.float64()).to_numpy()
-    order = np.lexsort((at, device))
+    order = in_order(device, at, np.zeros(len(at), np.int64))
     device, at, sign, value = device[order], at[order], sign[order], value[order]
 
     minute = at // MINUTE_US
