@@ -45,6 +45,10 @@ class Line(Struct, frozen=True):
     detail: dict[str, Any] | None = None
 
 
+Known = dict[tuple[str, str], tuple[str, str]]
+"""Who asked, by the entry's word and kind: a list names few people many times."""
+
+
 class JournalDesk:
     """The journal as it is served: every question goes through the gate and is an entry itself."""
 
@@ -74,7 +78,8 @@ class JournalDesk:
         with self._journal.ledger.read() as conn:
             rows = conn.execute(query).all()
         self._note(who, "audit.review", "journal.read", None)
-        return [self._line(row.seq, decode(row.body).head, None, names=False) for row in rows]
+        known: Known = {}
+        return [self._line(row.seq, decode(row.body).head, None, known, names=False) for row in rows]
 
     @exposed
     def verify(self, principal: Principal) -> Verified:
