@@ -1,4 +1,4 @@
-([tags]) => axe.run(document, {runOnly: {type: "tag", values: tags}, resultTypes: ["violations"]}).then((result) =>
+([tags]) => axe.run(document, {runOnly: {type: "tag", values: tags}, resultTypes: ["violations"], preload: false, iframes: false}).then((result) =>
   result.violations.map((violation) => {
     const first = violation.nodes.slice(0, 3).map((node) => {
       const said = node.any[0] || node.all[0] || node.none[0];

@@ -128,8 +128,9 @@ def test_empty_blind_and_dark_pages_pass_axe(language: str, drive: Callable[[Cor
     with serving(blind) as site:
         calm: list[Page] = [("/desk", OFFICER), ("/me", WANG), ("/", None), (f"/help/{site.help_link}", None)]
         bad += drive(examined(site, calm, language, "desktop", "standard", "plain"))
-    with serving() as site:
-        bad += drive(examined(site, pages(site, False), language, "desktop", "standard", "scripts", dark=True))
+    if language == "zh":  # the colours are the same in both
+        with serving() as site:
+            bad += drive(examined(site, pages(site, False), language, "desktop", "standard", "scripts", dark=True))
     assert not bad, "\n".join(bad)
 
 
