@@ -106,6 +106,9 @@ def explain(pack: str, facts: Path, on: date, as_json: bool) -> None:
         click.echo(f"{name}: {'?' if each['value'] is None else each['value']}")
         for words in each["text"].values():
             click.echo(f"  {words}")
+        if each["nearest"]:
+            steps = (f"{step['fact']}: {step['from']} → {step['to']}" for step in each["nearest"])
+            click.echo(f"  another outcome with  {', '.join(steps)}")
         click.echo(f"  {each['basis']}")
 
 

@@ -74,6 +74,14 @@ def plus(left: Node, right: Node, fail: Fail) -> Node:
     return Sum(_bounded(kind, fail), "+", left, right)
 
 
+def total(terms: Sequence[Node], fail: Fail) -> Node:
+    """The sum of several terms, as a balanced tree: long sums do not become deep."""
+    if len(terms) == 1:
+        return terms[0]
+    half = len(terms) // 2
+    return plus(total(terms[:half], fail), total(terms[half:], fail), fail)
+
+
 def minus(left: Node, right: Node, fail: Fail) -> Node:
     """left − right."""
     _need(fail, left, right)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
 
 import numpy as np
 
-from hucheng.rules import evaluate
+from hucheng.rules import evaluate, quick
 from hucheng.rules.arithmetic import divide
 from hucheng.rules.diagram import Diagrams, Leaf, TooLarge
 from hucheng.rules.kinds import Kind, Value
@@ -64,6 +64,8 @@ class Cells:
         self._kinds = {name: fact.kind for name, fact in version.facts.items()}
         self._trees = {name: outcome.tree for name, outcome in version.outcomes.items()}
         self._facts: dict[Node, frozenset[str]] = {}
+        self._used: dict[Node, list[str]] = {}
+        self._fits = quick.fits(version)
         self._cuts: dict[str, set[int]] = {
             name: {kind.low} if kind.name in ("number", "date") else set(range(kind.size))
             for name, kind in self._kinds.items()
@@ -291,16 +293,34 @@ class Cells:
     def _value(self, node: Node, known: Mapping[str, Value]) -> Any:
         """Value of a node where all its facts are known."""
         earlier: dict[str, Value | None] = {}
-        if any(isinstance(part, Earlier) for part in walk(node)):
-            for name, tree in self._trees.items():
-                if self.facts_of(tree) <= known.keys():
-                    earlier[name] = evaluate.value(tree, known, earlier, self.on)
+        for name in self._uses(node):
+            earlier[name] = evaluate.value(self._trees[name], known, earlier, self.on)
         return evaluate.value(node, known, earlier, self.on)
+
+    def _uses(self, node: Node) -> list[str]:
+        """Earlier outcomes a node depends on, in their order."""
+        found = self._used.get(node)
+        if found is None:
+            seen: set[str] = set()
+            todo = [node]
+            while todo:
+                for part in walk(todo.pop()):
+                    if isinstance(part, Earlier) and part.name not in seen:
+                        seen.add(part.name)
+                        todo.append(self._trees[part.name])
+            found = self._used[node] = [name for name in self._trees if name in seen]
+        return found
+
+    def _plain(self, node: Node) -> bool:
+        """Whether a node is defined for everybody: no unordered choice in it."""
+        trees = [node, *(self._trees[name] for name in self._uses(node))]
+        return not any(isinstance(part, Case) and part.unordered for tree in trees for part in walk(tree))
 
     def _build(self, node: Node) -> int:
         found = self._built.get(node)
         if found is None:
-            found = self._built[node] = self._make(node)
+            alone = self._fits and children(node) and len(self.facts_of(node)) == 1 and self._plain(node)
+            found = self._built[node] = self._tried(node) if alone else self._make(node)
         return found
 
     def _make(self, node: Node) -> int:
@@ -389,16 +409,38 @@ class Cells:
         if math.prod(len(self.starts[name]) for name in names) > 10 * GRID:
             raise Unable(f"too many cells in one comparison: {', '.join(names)}")
 
-        def below(depth: int, known: dict[str, Value]) -> int:
-            if depth == len(names):
-                return store.leaf(self._value(node, known))
-            name = names[depth]
-            kids = (
-                below(depth + 1, {**known, name: self.sample(name, code)}) for code in range(len(self.starts[name]))
-            )
-            return store.node(self._place[name], tuple(kids))
+        values = iter(self._grid(node, names))
 
-        return below(0, {})
+        def below(depth: int) -> int:
+            if depth == len(names):
+                return store.leaf(next(values))
+            return store.node(self._place[names[depth]], tuple(below(depth + 1) for _ in self.starts[names[depth]]))
+
+        return below(0)
+
+    def _grid(self, node: Node, names: list[str]) -> Iterable[Any]:
+        """Values of a node on one value of each combination of cells, the last fact changing fastest."""
+        samples = [[self.sample(name, code) for code in range(len(self.starts[name]))] for name in names]
+        if not (self._fits and self._plain(node)):
+            return (self._value(node, dict(zip(names, values, strict=True))) for values in itertools.product(*samples))
+        points = math.prod(map(len, samples))
+        columns, after = {}, points
+        for name, column in zip(names, samples, strict=True):
+            kind = self._kinds[name]
+            after //= len(column)
+            inner: Any = np.arange(len(column)) if kind.name == "enum" else np.array(column)
+            if kind.name == "date":
+                inner = np.array([day.toordinal() for day in column])  # type: ignore[union-attr]
+            tiled = np.tile(np.repeat(inner, after), points // (after * len(column)))
+            columns[name] = quick.Column(tiled, None, kind.values)
+        strict = quick.Strict(quick.Facts(columns, points), self.on)
+        for name in self._uses(node):
+            strict.earlier[name] = strict.of(self._trees[name])
+        found = strict.of(node)
+        values = np.broadcast_to(found.values, points).tolist()
+        if node.kind.name == "enum":
+            return [found.words[value] for value in values]
+        return [date.fromordinal(value) for value in values] if node.kind.name == "date" else values
 
 
 def _defined(function: Callable[..., Any]) -> Callable[..., Any]:

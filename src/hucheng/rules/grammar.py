@@ -254,13 +254,19 @@ class Translation:
         return Case(sums.span(values), whens, None if other is None else values[-1], unordered)
 
     def _sum(self, e: exp.Add | exp.Sub, depth: int) -> Node:
-        left = self.node(e.this, depth)
         if isinstance(e.expression, exp.Interval):
-            return self._shift(left, e.expression, -1 if isinstance(e, exp.Sub) else 1, depth)
-        right = self.node(e.expression, depth)
-        if left.kind.name == "date" or right.kind.name == "date":
+            return self._shift(self.node(e.this, depth), e.expression, -1 if isinstance(e, exp.Sub) else 1, depth)
+        plus: list[Node] = []
+        minus: list[Node] = []
+        while isinstance(e, exp.Add | exp.Sub) and not isinstance(e.expression, exp.Interval):
+            self._admit(e)
+            (minus if isinstance(e, exp.Sub) else plus).append(self.node(e.expression, depth))
+            e = e.this
+        plus.append(self.node(e, depth))
+        if any(term.kind.name == "date" for term in (*plus, *minus)):
             raise self.fail("a date takes a step with a unit", "write date + INTERVAL 3 DAY")
-        return (sums.minus if isinstance(e, exp.Sub) else sums.plus)(left, right, self.fail)
+        total = sums.total(plus[::-1], self.fail)
+        return sums.minus(total, sums.total(minus[::-1], self.fail), self.fail) if minus else total
 
     def _shift(self, day: Node, e: exp.Interval, sign: int, depth: int) -> Node:
         self._admit(e)

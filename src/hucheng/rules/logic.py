@@ -12,10 +12,11 @@ from typing import Any
 
 import z3
 
-from hucheng.rules import evaluate
+from hucheng.rules import evaluate, quick
 from hucheng.rules.diagram import Leaf
 from hucheng.rules.kinds import Kind, Value
 from hucheng.rules.model import Version
+from hucheng.rules.pieces import formula
 from hucheng.rules.tree import (
     Age,
     Among,
@@ -53,6 +54,7 @@ class Logic:
         self.on = on
         self.context = context or z3.Context()
         self.prefix = prefix
+        self._fits = quick.fits(version)
         self.sides: list[Any] = []
         """What holds for the variables by themselves: domains and calendars."""
         self.facts = {name: self.variable(fact.kind, f"{prefix}{name}") for name, fact in version.facts.items()}
@@ -203,6 +205,11 @@ class Logic:
         c = self.context
         if isinstance(node, Case):
             return self._case(node)
+        if isinstance(node, Age) or (isinstance(node, Shift) and node.unit == "month"):
+            kinds = {name: fact.kind for name, fact in self.version.facts.items()}
+            found = formula(node, kinds, self.facts, self.on) if self._fits else None
+            if found is not None:
+                return found, z3.BoolVal(True, c)
         parts = [self.of(child) for child in children(node)]
         defined = self._all([d for _, d in parts])
         v = [value for value, _ in parts]

@@ -20,6 +20,8 @@ from hucheng.rules.model import Version
 
 Known = dict[str, Value | None]
 Cost = tuple[int, float]
+MOST_FACTS = 60
+"""Facts among which logic looks for the least change; beyond, none is given."""
 NEVER: Cost = (10**9, 0.0)
 
 
@@ -96,7 +98,7 @@ def _step(cells: Cells, fact: str, value: Value | None, code: int) -> float:
 def by_logic(version: Version, logic: Logic, known: Known, name: str, value: Value) -> dict[str, Value]:
     """The same by optimisation in Z3; only where every fact of the outcome is known."""
     used = logic.facts_of(name)
-    if any(known.get(fact) is None for fact in used):
+    if len(used) > MOST_FACTS or any(known.get(fact) is None for fact in used):
         return {}
     solver = z3.Optimize(ctx=logic.context)
     solver.set("timeout", 2_000)
