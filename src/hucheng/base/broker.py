@@ -10,6 +10,7 @@ at every start: retention by limits, a size, and *discard new*: full means that 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -128,6 +129,40 @@ def healthy(settings: Settings, timeout_s: float = 2.0) -> bool:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):
         return False
+
+
+def probe(settings: Settings, timeout_s: float = 5.0) -> bool:
+    """Whether the broker stores and acknowledges now: one message over MQTT, as a gateway would send it.
+
+    After a disk was full to the last byte, the server answers as before and says it is healthy, but stores nothing
+    more until it is started anew (2.15); only this tells.
+    """
+    credential = Credentials(folder(settings)).get(INTERNAL)
+    acknowledged: list[int] = []
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="hucheng-probe", protocol=mqtt.MQTTv311)
+    client.username_pw_set(credential.user, credential.token)
+
+    def connected(*_: Any) -> None:
+        client.publish("probe/intake", b"", qos=1)
+
+    client.on_connect = connected
+    client.on_publish = lambda *_: acknowledged.append(1)
+    deadline = time.monotonic() + timeout_s
+    try:
+        client.connect(HOST, ports(settings).mqtt, keepalive=30)
+        while not acknowledged and time.monotonic() < deadline:
+            client.loop(0.1)
+        client.disconnect()
+        client.loop(0.05)
+    except OSError:
+        return False
+    return bool(acknowledged)
+
+
+def bounce(settings: Settings) -> None:
+    """Tell a running broker to end; its supervisor starts it anew. What it acknowledged is on the disk."""
+    with contextlib.suppress(OSError, ValueError):
+        os.kill(int((folder(settings) / "nats.pid").read_text()), signal.SIGTERM)
 
 
 async def prepare(settings: Settings) -> None:

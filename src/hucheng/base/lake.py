@@ -224,7 +224,7 @@ class Lake:
             )
             values = [files, since_us, files, since_us]
         with connection() as db:
-            batches: Iterator[pa.RecordBatch] = db.sql(query, params=values).to_arrow_reader(200_000)  # type: ignore[assignment]
+            batches: Iterator[pa.RecordBatch] = db.sql(query, params=values).to_arrow_reader(200_000)
             yield from batches
 
     def read(self, dataset: str, columns: str = "*", where: str = "", values: Sequence[Any] = ()) -> pa.Table:

@@ -250,7 +250,7 @@ async def publish_reading(client: Client, settings: Settings, gateway: str, devi
 
 async def trim(client: Client, partition: int, upto: int) -> None:
     """Take a partition's messages up to and including ``upto`` out of the stream: they are in the lake."""
-    for subject in (f"readings.{partition}.*.*", f"replay.{partition}.*.*"):
+    for subject in (f"readings.{partition}.*.*", f"replay.{partition}.*.*", "probe.*"):
         body = {"filter": f"{PREFIX}{subject}", "seq": upto + 1}
         await api(client, f"STREAM.PURGE.{READINGS}", body)
 

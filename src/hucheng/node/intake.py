@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -23,17 +22,16 @@ from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
 from hucheng.base import stream
-from hucheng.base.broker import limit_readings
 from hucheng.base.keeping import Keeper, Round
 from hucheng.decisions.findings import Finding, encode
-from hucheng.errors import Fenced, HuchengError, LakeError, StreamError
+from hucheng.errors import Fenced, LakeError, StreamError
+from hucheng.node.chores import Chores
 from hucheng.node.detection import Detection
 from hucheng.settings import Settings
 
 log = logging.getLogger(__name__)
 COMMIT_S, COMMIT_ROWS, MOST_ROWS = 1.0, 100_000, 400_000
 STEP_BYTES = 3 << 19
-STATUS_S, CHORES_S, TRIM_LAG_S = 1.0, 5.0, 120.0
 PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -84,14 +82,13 @@ class Intake:
         notes: Notes | None = None,
     ) -> None:
         self.settings, self.partition, self.keeper, self.detection = settings, partition, keeper, detection
-        self._clock, self._refresh, self._notes = clock, refresh, notes
+        self._clock, self.refresh, self._notes = clock, refresh, notes
         self._stop = asyncio.Event()
         self._commit: asyncio.Task[None] | None = None
         self._last_commit = 0.0
-        self._landed = msgspec.structs.replace(keeper.offset)
-        self._problems: dict[str, str] = {}
-        self._trimmable: deque[tuple[float, int]] = deque()
-        self._braked = False
+        self.landed = msgspec.structs.replace(keeper.offset)
+        self.problems: dict[str, str] = {}
+        self.trimmable: deque[tuple[float, int]] = deque()
         self._reader: stream.Reader | None = None
 
     def stop(self) -> None:
@@ -106,10 +103,13 @@ class Intake:
             if reader is None:
                 return
             self._reader = reader
-            await self._insist("journal", lambda: self._write_notes(client))
+            await self._insist("journal", lambda: self.write_notes(client))
             self.detection.warm(self.keeper.newest_tables(), self._reading_time())
             self._mark_ready()
-            chores = [asyncio.create_task(self._report(client)), asyncio.create_task(self._chores(client))]
+            beside = Chores(self)
+            chores = [asyncio.create_task(beside.report(client)), asyncio.create_task(beside.keep_house(client))]
+            if self.partition == 0:
+                chores.append(asyncio.create_task(beside.mind_the_broker(client)))
             try:
                 while not self._stop.is_set():
                     await self._step(client, reader)
@@ -122,7 +122,7 @@ class Intake:
                     chore.cancel()
                 await reader.close()
                 self.detection.close()
-            await self._insist("journal", lambda: self._write_notes(client), tries=3)
+            await self._insist("journal", lambda: self.write_notes(client), tries=3)
         finally:
             await client.close()
             self.keeper.close()
@@ -133,16 +133,16 @@ class Intake:
         busy = self._commit is not None or self.keeper.rows_waiting
         try:
             messages = await reader.take(STEP_BYTES, 0.05 if busy else 0.25)
-            self._problems.pop("stream", None)
+            self.problems.pop("stream", None)
         except (StreamError, NotFoundError, NatsError) as error:
-            self._problems["stream"] = str(error)
+            self.problems["stream"] = str(error)
             await asyncio.sleep(PAUSES_S[1])
             messages = []
         if messages:
             kept = self.keeper.take(messages)
             findings = self.detection.look(kept.fresh, self._reading_time()) if kept.fresh else []
             await self._publish(client, findings)
-        elif reader.pending == 0 and not self._problems:
+        elif reader.pending == 0 and not self.problems:
             await self._publish(client, self.detection.due(self._clock()))
         await self._maybe_commit()
 
@@ -160,9 +160,9 @@ class Intake:
                     raise answer
             failed = [f for f, answer in zip(left, told, strict=False) if isinstance(answer, StreamError)]
             if not failed:
-                self._problems.pop("findings", None)
+                self.problems.pop("findings", None)
             else:
-                self._problems["findings"] = str(next(a for a in told if isinstance(a, StreamError)))
+                self.problems["findings"] = str(next(a for a in told if isinstance(a, StreamError)))
                 await asyncio.sleep(next(pause, PAUSES_S[-1]))
             left = failed + left[256:]
 
@@ -190,13 +190,13 @@ class Intake:
             except Fenced:
                 raise
             except LakeError as error:
-                self._problems["lake"] = str(error)
+                self.problems["lake"] = str(error)
                 log.warning("not committed, tried again", extra={"fields": {"error": error.what[:200]}})
                 await asyncio.sleep(next(pause, PAUSES_S[-1]))
-        self._problems.pop("lake", None)
+        self.problems.pop("lake", None)
         self.keeper.landed(flight)
-        self._landed = flight.offset
-        self._trimmable.append((time.monotonic(), flight.offset.seq))
+        self.landed = flight.offset
+        self.trimmable.append((time.monotonic(), flight.offset.seq))
         try:
             await asyncio.to_thread(self.keeper.tidy)
         except LakeError as error:
@@ -223,7 +223,7 @@ class Intake:
         await reader.start()
         return reader
 
-    async def _write_notes(self, client: Client) -> None:
+    async def write_notes(self, client: Client) -> None:
         """Store what standing views owe the journal; nothing is looked at before they are said to be open."""
         while self._notes is not None and (note := self._notes.first()) is not None:
             await stream.publish(client, f"standing.{self.partition}", note[1], note[0])
@@ -238,10 +238,10 @@ class Intake:
             tries = None if tries is None else tries - 1
             try:
                 done = await act()
-                self._problems.pop(what, None)
+                self.problems.pop(what, None)
                 return done
             except (StreamError, NotFoundError, NatsError) as error:
-                self._problems[what] = str(error)
+                self.problems[what] = str(error)
                 log.warning("waiting for the broker", extra={"fields": {"error": str(error)[:200]}})
                 await asyncio.sleep(next(pause, PAUSES_S[-1]))
         return None
@@ -254,27 +254,9 @@ class Intake:
     def _reading_time(self) -> datetime:
         return datetime.fromtimestamp(self.keeper.offset.received_us / 1e6, UTC)
 
-    # ---- chores --------------------------------------------------------------------------------------------------
-
-    async def _report(self, client: Client) -> None:
-        """Say how it is, each second; and at once when a replay's counts changed."""
-        told_runs: dict[str, Any] = {}
-        last = 0.0
-        while True:
-            runs = {name: msgspec.structs.asdict(counts) for name, counts in self._landed.runs.items()}
-            if time.monotonic() - last >= STATUS_S or runs != told_runs:
-                last, told_runs = time.monotonic(), runs
-                try:
-                    body = msgspec.json.encode(msgspec.structs.replace(self.status(), runs=runs))
-                    if client.is_connected:
-                        await client.publish(f"status.intake.{self.partition}", body)
-                except (NatsError, OSError):
-                    pass
-            await asyncio.sleep(0.1)
-
     def status(self) -> Status:
         """How it is now."""
-        counts, reader, landed = self._landed.counts, self._reader, self._landed
+        counts, reader, landed = self.landed.counts, self._reader, self.landed
         behind = reader is not None and (reader.pending > 0 or reader.waiting)
         lag = (self._clock() - self._reading_time()).total_seconds() if behind else 0.0
         return Status(
@@ -286,50 +268,9 @@ class Intake:
             round(max(0.0, lag), 3),
             self.keeper.offset.seq,
             landed.seq,
-            " · ".join(self._problems.values()) or None,
+            " · ".join(self.problems.values()) or None,
             self._clock(),
         )
-
-    async def _chores(self, client: Client) -> None:
-        """Registers, old current values, what may leave the stream, and room on the disk."""
-        last_trim = time.monotonic()
-        while True:
-            await asyncio.sleep(CHORES_S)
-            try:
-                if not await asyncio.to_thread(self._refresh):
-                    log.warning("other detectors may run now than do: starting anew")
-                    self.stop()
-                await self._write_notes(client)
-                self.keeper.sweep(CHORES_S / 3600)
-                state = await stream.stream_state(client)
-                if self.partition == 0:
-                    await self._mind_the_disk(client, state)
-                full = int(state["bytes"]) > self.settings.stream_max_gb * 5e8
-                if full or time.monotonic() - last_trim > 30:
-                    last_trim = time.monotonic()
-                    await self._trim(client, 0.0 if full else TRIM_LAG_S)
-            except (HuchengError, NatsError, NotFoundError, OSError) as error:
-                log.warning("a chore waits", extra={"fields": {"error": str(error)[:200]}})
-
-    async def _trim(self, client: Client, lag_s: float) -> None:
-        upto = 0
-        while self._trimmable and time.monotonic() - self._trimmable[0][0] >= lag_s:
-            upto = self._trimmable.popleft()[1]
-        if upto > self.keeper.offset.base:
-            await stream.trim(client, self.partition, upto - self.keeper.offset.base)
-
-    async def _mind_the_disk(self, client: Client, state: Mapping[str, Any]) -> None:
-        """Short of room, have the broker acknowledge nothing more, before it switches its store off altogether."""
-        usage = shutil.disk_usage(self.settings.home)
-        reserve = min(512 << 20, usage.total // 10)
-        if usage.free < reserve and not self._braked:
-            await limit_readings(client, max(1, int(state["bytes"]) // 2))
-            self._braked = True
-            self._problems["disk"] = f"the disk is full ({usage.free >> 20} MiB left): nothing is acknowledged"
-        elif self._braked and usage.free > reserve + reserve // 4:
-            await limit_readings(client, int(self.settings.stream_max_gb * 1e9))
-            self._braked = False
-            self._problems.pop("disk", None)
 
 
 async def serve(intake: Intake) -> None:
