@@ -1,8 +1,8 @@
 """Elapsed time that cannot be faked by a clock: a jump of the wall clock is noticed and taken out.
 
 Between two ticks only so much time can pass. What goes beyond, forwards or backwards, is not time in which we
-listened; it is kept as an offset, and elapsed time is reckoned without it. After a start nothing is said for
-`GRACE_US`, so that what waits in the stream can come in first.
+listened; it is kept as an offset, and elapsed time is reckoned without it. `listened` says for how long the clock has
+been steady, so that silence need not be spoken of right after a start or a jump.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from datetime import datetime
 
 from hucheng.apps.care.columns import NEVER, micros
 
-GRACE_US = 5 * 60 * 1_000_000
-"""Listening time after a start or a jump before silence is spoken of."""
 LONGEST_STEP_US = 5 * 60 * 1_000_000
 """Longest believable time between two ticks."""
 
@@ -48,6 +46,6 @@ class Listening:
         return wall - self.offset, jump
 
     @property
-    def settled(self) -> bool:
-        """Whether we have listened long enough to speak of silence."""
-        return self.last != NEVER and self.last - self.offset - self.since >= GRACE_US
+    def listened(self) -> int:
+        """Microseconds since the start or the last jump."""
+        return self.last - self.offset - self.since if self.last != NEVER else 0

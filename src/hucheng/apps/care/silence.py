@@ -18,6 +18,9 @@ ALLOWED_MIN = {"home.bed": 30, "home.motion": 180, "home.help": 26 * 60}
 """Longest silence agreed for each kind of device: a mattress reports every five minutes, a motion sensor says every
 hour that it lives, a help button once a day."""
 
+LONGEST_GRACE_MIN = 60
+"""After a start or a jump of the clock a device has its allowed time again to be heard, but no longer than this."""
+
 
 @dataclass
 class Heard:
@@ -50,8 +53,10 @@ def silences(dataset: str) -> Tick:
     """How long each device of this dataset has been silent: ``minutes_silent`` of listening time.
 
     Devices come from the register ``city.devices``: one that was never heard counts from its commissioning, one that
-    has ended is left out. Nothing is said in the first five minutes after a start or a jump of the clock.
+    has ended is left out. Right after a start or a jump of the clock a device has its time again to be heard.
     """
+
+    grace_us = min(ALLOWED_MIN[dataset], LONGEST_GRACE_MIN) * MINUTE_US
 
     def tick(state: Heard, registers: Mapping[str, pa.Table], now: datetime) -> pa.Table:
         at, jump = state.listening.tick(now)
@@ -67,7 +72,7 @@ def silences(dataset: str) -> Tick:
         state.wall[device[never]] = begun[never]
         state.heard[device[never]] = np.minimum(begun[never], at)
         due = device[(ended == NEVER) & (begun != NEVER)]
-        if not state.listening.settled:
+        if state.listening.listened < grace_us:
             due = due[:0]
         return _rows(state, due, np.maximum(at - state.heard[due], 0) // MINUTE_US, ALLOWED_MIN[dataset])
 
