@@ -28,6 +28,7 @@ CONFIGURATION = {
     "delta.deletedFileRetentionDuration": "interval 1 hours",
 }
 SMALL_FILES = 64
+ATTEMPTS = 5
 FILE_BYTES = 128 << 20
 
 
@@ -54,24 +55,29 @@ class Table:
 
         Raises Fenced when somebody else wrote as this writer, LakeError when it cannot be written (try again).
         """
-        try:
-            write_deltalake(
-                self._table,
-                rows,
-                mode="append",
-                writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
-                commit_properties=CommitProperties(
-                    app_transactions=[Transaction(self.app_id, seq)], custom_metadata=metadata or {}
-                ),
-            )
-        except CommitFailedError as error:
-            if "oncurrent transaction" in str(error):
-                raise Fenced(
-                    f"another {self.app_id} writes here", where=str(self.path), mend="stop one of the two"
-                ) from error
-            raise LakeError(f"not committed: {error}", where=str(self.path), mend="it is tried again") from error
-        except (DeltaError, OSError) as error:
-            raise LakeError(f"not written: {error}", where=str(self.path), mend="make room on the disk") from error
+        known = int(self._table.transaction_version(self.app_id) or 0)
+        properties = CommitProperties(app_transactions=[Transaction(self.app_id, seq)], custom_metadata=metadata or {})
+        for attempt in range(ATTEMPTS):
+            try:
+                write_deltalake(
+                    self._table,
+                    rows,
+                    mode="append",
+                    writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
+                    commit_properties=properties,
+                )
+                break
+            except CommitFailedError as error:  # somebody else committed: a rival as us, or an erasure that read more
+                if self.offset() != known:
+                    raise Fenced(
+                        f"another {self.app_id} writes here", where=str(self.path), mend="stop one of the two"
+                    ) from error
+                if attempt == ATTEMPTS - 1:
+                    raise LakeError(
+                        f"not committed: {error}", where=str(self.path), mend="it is tried again"
+                    ) from error
+            except (DeltaError, OSError) as error:
+                raise LakeError(f"not written: {error}", where=str(self.path), mend="make room on the disk") from error
         self._commits += 1
         self._sync()
 
@@ -176,12 +182,18 @@ class Lake:
 
     def erase(self, dataset: str, column: str, value: str) -> int:
         """Delete all rows in which ``column`` is ``value``, and the files that held them; gives their number."""
-        table = self._fresh(dataset)
-        if table is None:
-            return 0
-        told = table.delete(f"{column} = '{value.replace(chr(39), chr(39) * 2)}'")
-        table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
-        return int(told.get("num_deleted_rows") or 0)
+        for attempt in range(ATTEMPTS):
+            table = self._fresh(dataset)
+            if table is None:
+                return 0
+            try:
+                told = table.delete(f"{column} = '{value.replace(chr(39), chr(39) * 2)}'")
+                table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
+                return int(told.get("num_deleted_rows") or 0)
+            except CommitFailedError as error:  # readings were appended meanwhile
+                if attempt == ATTEMPTS - 1:
+                    raise LakeError(f"not erased: {error}", where=dataset, mend="try again") from error
+        return 0
 
     def kept(self, dataset: str, devices: Sequence[str], metrics: Sequence[str], times: Any) -> NDArray[np.float64]:
         """The stored value of each (device, metric, µs) asked for; NaN where the lake has none."""

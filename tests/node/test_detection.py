@@ -1,0 +1,96 @@
+"""Readings become findings through a pack; each once, with reasons, and one app's error stops no other."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from hucheng.apps import Detector
+from hucheng.base.readings import READINGS
+from hucheng.node.detection import Detection, Open, Watch
+from hucheng.rules import loads
+from tests.base.nodekit import CRISIS, PACK
+
+NOW = datetime(2026, 3, 1, 4, tzinfo=UTC)
+
+
+def batch(*values: float, device: str = "d1") -> pa.Table:
+    n = len(values)
+    at = [NOW - timedelta(seconds=n - i) for i in range(n)]
+    return pa.table(
+        [["r1"] * n, [device] * n, ["systolic_bp"] * n, at, list(values), ["mm[Hg]"] * n, at, [1] * n, [True] * n],
+        schema=READINGS,
+    )
+
+
+class Counting(Open):
+    def __init__(self) -> None:
+        self.people: list[str] = []
+        self.closed = 0
+
+    def seen(self, resident_ids: Any) -> None:
+        self.people += resident_ids
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def detection(*watches: Watch) -> Detection:
+    return Detection(watches, lambda *_: {}, lambda device: device == "d1")
+
+
+def test_a_crisis_is_found_once_with_its_reasons() -> None:
+    view = Counting()
+    at_work = detection(Watch(CRISIS, loads(PACK), view))
+    found = at_work.look({"test.pressure": batch(120, 185, 179)}, NOW)
+    assert [(f.rule, f.resident_id, f.simulated, f.urgent) for f in found] == [("crisis", "r1", True, True)]
+    assert found[0].facts[0].unit == "mm[Hg]" and found[0].facts[0].observed_at == found[0].observed_at
+    assert [(r.fact, r.value) for r in found[0].reasons] == [("systolic", 185)]
+    assert found[0].detected_at == NOW and found[0].version.startswith("2020-01-01+")
+    assert at_work.look({"test.pressure": batch(120, 185, 179)}, NOW) == []
+    assert at_work.look({"home.other": batch(190)}, NOW) == []
+    assert view.people == ["r1", "r1"]
+    at_work.close()
+    assert view.closed == 1
+
+
+def test_rebuilding_the_state_finds_nothing() -> None:
+    states: list[Any] = []
+
+    def facts(seen: pa.Table, state: dict[str, int], registers: Any, now: datetime) -> pa.Table:
+        state["rows"] = state.get("rows", 0) + seen.num_rows
+        states.append(state)
+        return CRISIS.facts(seen, state, registers, now)
+
+    detector = Detector("crisis", "test.pressure", "p", "crisis", "crisis", "crisis", "k", facts)
+    at_work = detection(Watch(detector, loads(PACK), Open()))
+    at_work.warm({"test.pressure": batch(190)}, NOW)
+    assert states == [{"rows": 1}]
+    assert len(at_work.look({"test.pressure": batch(191)}, NOW)) == 1
+
+
+def test_one_detector_that_fails_stops_no_other() -> None:
+    def broken(*_: Any) -> pa.Table:
+        raise ZeroDivisionError
+
+    bad = Detector("bad", "test.pressure", "p", "crisis", "crisis", "bad", "k", broken, tick=broken)
+    at_work = detection(Watch(bad, loads(PACK), Open()), Watch(CRISIS, loads(PACK), Open()))
+    assert len(at_work.look({"test.pressure": batch(190)}, NOW)) == 1
+    assert at_work.due(NOW) == []
+
+
+def test_time_alone_makes_due_at_its_own_pace() -> None:
+    calls: list[datetime] = []
+
+    def tick(state: Any, registers: Any, now: datetime) -> pa.Table:
+        calls.append(now)
+        return pa.table({"resident_id": ["r1"], "device_id": ["d2"], "observed_at": [NOW], "systolic": [200]})
+
+    detector = Detector("t", "test.pressure", "p", "crisis", "crisis", "t", "k", CRISIS.facts, tick=tick, every_s=30)
+    at_work = detection(Watch(detector, loads(PACK), Open()))
+    found = [at_work.due(NOW + timedelta(seconds=s)) for s in (0, 10, 29, 31, 62)]
+    assert [len(f) for f in found] == [1, 0, 0, 0, 0] and len(calls) == 3
+    assert calls[0].utcoffset() == timedelta(hours=8)
+    assert at_work.due(NOW - timedelta(days=1)) == [] and len(calls) == 4  # a clock set back does not stop the ticks
