@@ -16,6 +16,8 @@ from hucheng.gate import policy
 from hucheng.rules import load
 
 OTHER = replace(care, name="other")
+NO_PACK = replace(care, name="no-pack", detectors=(replace(care.detectors[0], pack="gone", rule="r", name="n"),))
+NO_PROCESS = replace(care, name="no-process", detectors=(), processes={"x.case": "gone.bpmn"})
 
 
 def found(monkeypatch: pytest.MonkeyPatch, *names: str) -> list[App]:
@@ -32,6 +34,15 @@ def test_care_comes_in_by_the_door_of_outsiders() -> None:
 def test_two_apps_may_not_speak_for_the_same_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(HuchengError, match=r"rule 'bp_crisis' belongs to the app"):
         found(monkeypatch, "hucheng.apps.care.app:app", f"{__name__}:OTHER")
+
+
+def test_what_could_not_work_later_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(HuchengError, match=r"wants the pack 'gone'.*blood-pressure"):
+        found(monkeypatch, f"{__name__}:NO_PACK")
+    with pytest.raises(HuchengError, match=r"process of x.case is missing.*gone\.bpmn"):
+        found(monkeypatch, f"{__name__}:NO_PROCESS")
+    with pytest.raises(HuchengError, match="two apps are called 'care'"):
+        found(monkeypatch, "hucheng.apps.care.app:app", "hucheng.apps.care.app:app")
 
 
 def test_an_app_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
