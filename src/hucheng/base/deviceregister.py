@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from hucheng.base.bitemporal import register, register_version
 from hucheng.base.devices import DeviceRow
@@ -26,6 +26,7 @@ class LedgerDevices:
         self._ledger = ledger
         self._clock = clock
         self._rows: dict[str, DeviceRow] = {}
+        self._live: dict[str, int] = {}
         self._known: datetime | None = None
 
     def version(self) -> int:
@@ -36,24 +37,39 @@ class LedgerDevices:
 
     def rows(self) -> Iterable[DeviceRow]:
         """All devices in service now; reads what became known since the last call."""
-        c = register.c
-        query = select(c.key, c.resident_id, c.valid_from, c.valid_to, c.known_from, c.known_to, c.data)
-        query = query.where(c.dataset == DATASET).order_by(c.id)
-        if self._known is None:
-            query = query.where(c.known_to.is_(None))
-        else:  # a row of the same instant may have come after the last look: look at it again
-            query = query.where(or_(c.known_from >= self._known, c.known_to >= self._known))
         now = self._clock()
         with self._ledger.read() as conn:
-            found = conn.execute(query).all()
-        touched = {row.key for row in found}
-        for key in touched:
+            if self._known is None or not self._update(conn, now):
+                self._rows, self._live, self._known = (
+                    {},
+                    {},
+                    None,
+                )  # the first time, or rows were erased without a trace
+                self._update(conn, now)
+        return list(self._rows.values())
+
+    def _update(self, conn: Connection, now: datetime) -> bool:
+        """Take over what is new; False when afterwards we hold another number of rows than the register."""
+        c = register.c
+        here = c.dataset == DATASET
+        query = select(c.key, c.resident_id, c.valid_from, c.valid_to, c.known_from, c.known_to, c.data)
+        if self._known is None:
+            query = query.where(here, c.known_to.is_(None))
+        else:  # a row of the same instant may have come after the last look: look at it again
+            changed = select(c.key).where(here, or_(c.known_from >= self._known, c.known_to >= self._known))
+            query = query.where(here, c.key.in_(changed))
+        found = conn.execute(query.order_by(c.id)).all()
+        for key in {row.key for row in found}:
             self._rows.pop(key, None)
+            self._live.pop(key, None)
         for row in found:
             self._known = max(row.known_from, row.known_to or row.known_from, self._known or row.known_from)
-            if row.known_to is None and row.valid_from <= now and (row.valid_to is None or row.valid_to > now):
-                self._take(row)
-        return list(self._rows.values())
+            if row.known_to is None:
+                self._live[row.key] = self._live.get(row.key, 0) + 1
+                if row.valid_from <= now and (row.valid_to is None or row.valid_to > now):
+                    self._take(row)
+        count = select(func.count()).where(here, c.known_to.is_(None))
+        return int(conn.execute(count).scalar() or 0) == sum(self._live.values())
 
     def _take(self, row: Any) -> None:
         data = row.data
