@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_NODES = 300_000
+MOST_EDGES = 6_000_000
+"""Children of all nodes: what bounds the memory of a diagram (8 bytes each)."""
 
 
 class Leaf(Enum):
@@ -47,6 +49,7 @@ class Diagrams:
         self._leaves: dict[Any, int] = {}
         self._unique: dict[tuple[int, tuple[int, ...]], int] = {}
         self._done: dict[tuple[Any, ...], int] = {}
+        self._width = 0
         self.lock = threading.RLock()
         """To be held by whoever makes new nodes after the diagrams were built."""
         self.answers: dict[tuple[Any, ...], Any] = {}
@@ -71,7 +74,8 @@ class Diagrams:
         return found
 
     def _new(self, level: int, kids: tuple[int, ...]) -> int:
-        if len(self.level) >= MOST_NODES:
+        self._width += len(kids)
+        if len(self.level) >= MOST_NODES or self._width > MOST_EDGES:
             raise TooLarge
         self.level.append(level)
         self.kids.append(kids)

@@ -11,12 +11,12 @@ import numpy as np
 import z3
 from numpy.typing import NDArray
 
+from hucheng.rules.arrays import Column
 from hucheng.rules.cells import Cells
 from hucheng.rules.diagram import Leaf, Walker
 from hucheng.rules.kinds import Value
 from hucheng.rules.logic import PATIENCE_MS, Logic
 from hucheng.rules.model import Version
-from hucheng.rules.quick import Column
 
 _lock = threading.Lock()
 _made: dict[tuple[str, date | None], Exact] = {}

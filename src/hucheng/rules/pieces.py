@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import z3
 
-from hucheng.rules import quick
+from hucheng.rules import arrays, quick
 from hucheng.rules.kinds import Kind
 from hucheng.rules.tree import Earlier, Node, facts, walk
 
@@ -32,10 +32,10 @@ def pieces(node: Node, pivot: str, kinds: dict[str, Kind], known: dict[str, Any]
     """The node along one fact, the others known (internal values of arrays: ordinals, places of words)."""
     kind = kinds[pivot]
     places = np.arange(kind.low, kind.high + 1)
-    columns = {pivot: quick.Column(places)}
+    columns = {pivot: arrays.Column(places)}
     for name, value in known.items():
-        columns[name] = quick.Column(np.asarray(value), None, kinds[name].values)
-    found = quick.Strict(quick.Facts(columns, len(places)), on).of(node)
+        columns[name] = arrays.Column(np.asarray(value), None, kinds[name].values)
+    found = quick.Strict(arrays.Facts(columns, len(places)), on).of(node)
     values = np.broadcast_to(found.values, len(places)).astype(np.int64)
     best: list[Piece] | None = None
     for slope in (0, 1):

@@ -6,18 +6,15 @@ It gives what the SQL gives, or says nothing at all (None): then the SQL is aske
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hucheng.rules.columns import fine
-from hucheng.rules.kinds import Kind, Value
-from hucheng.rules.model import FactDeclared, Version
+from hucheng.rules.arrays import EPOCH, Column, Facts, rounded
+from hucheng.rules.kinds import Value
+from hucheng.rules.model import Version
 from hucheng.rules.tree import (
     Age,
     Among,
@@ -40,33 +37,6 @@ from hucheng.rules.tree import (
 )  # fmt: skip
 
 SAFE = 2**62
-EPOCH = date(1970, 1, 1).toordinal()
-
-
-@dataclass(slots=True)
-class Column:
-    """Values in internal units (enum: place in ``words``; date: ordinal) and where they are unknown (None: nowhere)."""
-
-    values: NDArray[Any]
-    unknown: NDArray[np.bool_] | None = None
-    words: tuple[str, ...] = ()
-
-
-@dataclass
-class Facts:
-    """The facts of a table, and the rows that cannot be decided: row → complaints."""
-
-    columns: dict[str, Column]
-    rows: int
-    wrong: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
-
-    def some_unknown(self) -> NDArray[np.bool_]:
-        """Rows in which at least one fact is unknown."""
-        found = np.zeros(self.rows, bool)
-        for column in self.columns.values():
-            if column.unknown is not None:
-                found |= column.unknown
-        return found
 
 
 def fits(version: Version) -> bool:
@@ -82,102 +52,6 @@ def fits(version: Version) -> bool:
                 if 2 * max(abs(top.low), abs(top.high)) * node.factor + node.divisor.kind.high >= SAFE:
                     return False
     return True
-
-
-def read(version: Version, table: pa.Table) -> Facts | None:
-    """The facts of a table as arrays; None where a column needs the SQL reading."""
-    facts = Facts({}, table.num_rows)
-    for name, fact in version.facts.items():
-        column = table.column(name)
-        array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        if isinstance(array, pa.ChunkedArray):
-            array = array.chunk(0) if array.num_chunks else pa.array([], array.type)
-        missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
-        found = _read(fact, array, missing)
-        if found is None:
-            return None
-        values, wrong, words = found
-        if wrong is not None and wrong.any():
-            if missing is not None:
-                wrong = wrong & ~missing
-            facts.wrong[name] = wrong
-            missing = wrong if missing is None else missing | wrong
-        facts.columns[name] = Column(values, missing, words)
-    return facts
-
-
-Found = tuple[NDArray[Any], NDArray[np.bool_] | None, tuple[str, ...]]
-
-
-def _read(fact: FactDeclared, array: pa.Array, missing: NDArray[np.bool_] | None) -> Found | None:
-    kind, given = fact.kind, array.type
-    if pa.types.is_null(given):
-        empty = np.zeros(len(array), bool if kind.name == "boolean" else np.int64)
-        return empty, None, kind.values
-    if kind.name == "boolean":
-        if not pa.types.is_boolean(given):
-            return None
-        return (array.fill_null(False) if missing is not None else array).to_numpy(zero_copy_only=False), None, ()
-    if kind.name == "enum":
-        if pa.types.is_dictionary(given):
-            array, given = array.cast(given.value_type), given.value_type
-        if not (pa.types.is_string(given) or pa.types.is_large_string(given)):
-            return None
-        places = pc.index_in(array, value_set=pa.array(kind.values, given))
-        wrong = places.is_null().to_numpy(zero_copy_only=False) if places.null_count else None
-        return places.fill_null(0).to_numpy().astype(np.int64), wrong, kind.values
-    if kind.name == "date":
-        if given != pa.date32():
-            return None
-        whole = array.cast(pa.int32()).fill_null(0).to_numpy().astype(np.int64) + EPOCH
-        return _within(kind, whole)
-    if pa.types.is_integer(given) and not pa.types.is_uint64(given):
-        whole = (array.fill_null(0) if missing is not None else array).to_numpy().astype(np.int64)
-        step = 10**kind.scale
-        low, high = -(-kind.low // step), kind.high // step
-        wrong = (whole < low) | (whole > high)
-        return np.where(wrong, 0, whole) * step, wrong, ()
-    if pa.types.is_float64(given) or (pa.types.is_float32(given) and fact.rounding is None):
-        return _floats(fact, (array.fill_null(0) if missing is not None else array).to_numpy())
-    return None
-
-
-def _within(kind: Kind, values: NDArray[np.int64]) -> Found:
-    return values, (values < kind.low) | (values > kind.high), ()
-
-
-def _floats(fact: FactDeclared, given: NDArray[Any]) -> Found:
-    """Binary floats: the same steps as in SQL (columns.py), so that both give the same."""
-    kind, step = fact.kind, 10**fact.kind.scale
-    low, high = kind.low // step - 1, -(-kind.high // step) + 1
-    near = (given >= low) & (given <= high)
-    x = np.where(near, given, 0).astype(np.float64)
-    if fact.rounding is None:
-        units = _half_away(x * step)
-        same = (units / step).astype(given.dtype) == given
-        wrong = ~(near & same) | (units < kind.low) | (units > kind.high)
-        return np.where(wrong, 0, units).astype(np.int64), wrong, ()
-    places = fine(kind)
-    whole = _half_away(x * 10**places).astype(np.int64)
-    units = rounded(fact.rounding, whole, np.int64(10 ** (places - kind.scale)))
-    wrong = ~near | (units < kind.low) | (units > kind.high)
-    return np.where(wrong, 0, units), wrong, ()
-
-
-def _half_away(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    size = np.abs(x)
-    whole = np.trunc(size)
-    found: NDArray[np.float64] = np.copysign(whole + (size - whole >= 0.5), x)
-    return found
-
-
-def rounded(mode: str, top: Any, bottom: Any) -> Any:
-    """Whole quotient by a positive divisor, rounded as declared."""
-    if mode == "floor":
-        return top // bottom
-    if mode == "ceil":
-        return -(-top // bottom)
-    return np.where(top >= 0, 1, -1) * ((2 * np.abs(top) + bottom) // (2 * bottom))
 
 
 class Strict:
@@ -368,27 +242,6 @@ def _months_later(ordinals: NDArray[np.int64], months: NDArray[np.int64]) -> Any
     return start.astype("datetime64[D]").astype(np.int64) + np.minimum(day, length) - 1 + EPOCH
 
 
-def arrow(kind: Kind, column: Column, rows: int, hidden: NDArray[np.bool_] | None) -> pa.Array:
-    """The column as the outside knows it, as Arrow of the same type as the SQL gives; ``hidden`` rows stay empty."""
-    values = np.ascontiguousarray(np.broadcast_to(column.values, rows))
-    mask = column.unknown
-    if hidden is not None:
-        mask = hidden if mask is None else mask | hidden
-    if mask is not None:
-        mask = np.ascontiguousarray(np.broadcast_to(mask, rows))
-    if kind.name == "enum":
-        codes = pa.array(values.astype(np.int64), mask=mask)
-        return pa.array(column.words, pa.string()).take(codes)
-    if kind.name == "date":
-        return pa.array((values - EPOCH).astype(np.int32), mask=mask).cast(pa.date32())
-    if kind.name == "number" and kind.scale:
-        pairs = np.empty((rows, 2), np.int64)
-        pairs[:, 0], pairs[:, 1] = values, values >> 63
-        valid = None if mask is None else pa.array(~mask).buffers()[1]
-        return pa.Array.from_buffers(pa.decimal128(18, kind.scale), rows, [valid, pa.py_buffer(pairs)])
-    return pa.array(values, mask=mask)
-
-
 def answers(version: Version, facts: Facts, on: date | None) -> tuple[dict[str, Column], Mapping[str, Any]]:
     """Strict outcomes, and per complaint the rows it concerns (facts out of domain, constraints, gaps, overlaps)."""
     strict = Strict(facts, on)
@@ -416,36 +269,3 @@ def answers(version: Version, facts: Facts, on: date | None) -> tuple[dict[str, 
             out = out if found.unknown is None else out & ~found.unknown
             broken[f"{name}: outside its declared range"] = np.broadcast_to(out, facts.rows)
     return strict.earlier, broken
-
-
-def internal(version: Version, table: pa.Table) -> Facts:
-    """Facts that the SQL has already brought to internal units."""
-    facts = Facts({}, table.num_rows)
-    for name, fact in version.facts.items():
-        array = table.column(name)
-        missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
-        kind = fact.kind
-        if kind.name == "boolean":
-            values = array.fill_null(False).to_numpy(zero_copy_only=False).astype(bool)
-        elif kind.name == "enum":
-            values = pc.index_in(array, value_set=pa.array(kind.values)).fill_null(0).to_numpy().astype(np.int64)
-        elif kind.name == "date":
-            values = array.cast(pa.int32()).fill_null(0).to_numpy().astype(np.int64) + EPOCH
-        else:
-            values = array.fill_null(0).to_numpy().astype(np.int64)
-        facts.columns[name] = Column(values, missing, kind.values)
-    return facts
-
-
-def patched(kind: Kind, column: Any, rows: NDArray[np.int64], found: Column) -> Any:
-    """The column with some of its empty rows filled; ``rows`` ascend."""
-    mask = np.zeros(len(column), bool)
-    mask[rows] = True
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    new = arrow(kind, found, len(rows), None)
-    return pc.replace_with_mask(array, pa.array(mask), new.cast(array.type))
-
-
-def hidden(column: Any, rows: NDArray[np.bool_]) -> Any:
-    """The column with some rows emptied."""
-    return pc.if_else(pa.array(rows), pa.scalar(None, column.type), column)

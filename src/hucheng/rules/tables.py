@@ -12,12 +12,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hucheng.errors import RuleError
-from hucheng.rules import bulk, quick
+from hucheng.rules import arrays, bulk, quick
+from hucheng.rules.arrays import Column
 from hucheng.rules.columns import given, said
 from hucheng.rules.exact import exact
 from hucheng.rules.logic import Undecided
 from hucheng.rules.model import Version
-from hucheng.rules.quick import Column
 
 SMALL = 100_000
 """Rows up to which arrays are quicker than a query plan."""
@@ -67,7 +67,7 @@ def decided(version: Version, table: pa.Table, on: date | None, text: bool = Fal
     ids = given(table.column_names, version.facts, version.outcomes)
     on = on if version.dated else None
     if not text and table.num_rows <= SMALL and _fits(version.digest, bulk.ByDigest(version)):
-        facts = quick.read(version, table)
+        facts = arrays.read(version, table)
         if facts is not None:
             return _quickly(version, table, facts, on, ids)
     con = bulk.connection(large=table.num_rows > SMALL)
@@ -79,14 +79,14 @@ def decided(version: Version, table: pa.Table, on: date | None, text: bool = Fal
     problem = found.column(bulk.PROBLEM)
     if len(open_):
         narrow = bulk.run(con, program.facts, only.take(pa.array(open_))).rename_columns(list(version.facts))
-        facts = quick.internal(version, narrow)
+        facts = arrays.internal(version, narrow)
         rows = np.arange(len(open_))
         keep = facts.some_unknown()
         problem = _settled(version, on, facts, rows[keep], open_[keep], answers, problem)
     return _table(version, table, ids, answers, problem)
 
 
-def _quickly(version: Version, table: pa.Table, facts: quick.Facts, on: date | None, ids: list[str]) -> pa.Table:
+def _quickly(version: Version, table: pa.Table, facts: arrays.Facts, on: date | None, ids: list[str]) -> pa.Table:
     columns, broken = quick.answers(version, facts, on)
     complaints: dict[int, list[str]] = {}
     for name, wrong in facts.wrong.items():
@@ -105,7 +105,7 @@ def _quickly(version: Version, table: pa.Table, facts: quick.Facts, on: date | N
     answers: dict[str, Any] = {}
     open_ = np.zeros(table.num_rows, bool)
     for name, outcome in version.outcomes.items():
-        answers[name] = quick.arrow(outcome.kind, columns[name], table.num_rows, hidden)
+        answers[name] = arrays.arrow(outcome.kind, columns[name], table.num_rows, hidden)
         if columns[name].unknown is not None:
             open_ |= columns[name].unknown
     if hidden is not None:
@@ -134,7 +134,7 @@ def _open(version: Version, found: pa.Table) -> NDArray[np.int64]:
 def _settled(
     version: Version,
     on: date | None,
-    facts: quick.Facts,
+    facts: arrays.Facts,
     rows: NDArray[np.int64],
     targets: NDArray[np.int64],
     answers: dict[str, Any],
@@ -162,7 +162,7 @@ def _settled(
         settled = ~found.unknown
         if settled.any():
             part = Column(found.values[settled], None, found.words)
-            answers[name] = quick.patched(outcome.kind, column, targets[places[settled]], part)
+            answers[name] = arrays.patched(outcome.kind, column, targets[places[settled]], part)
     if troubles:
         said_ = problem.to_pylist()
         for row, what in troubles.items():
@@ -171,7 +171,7 @@ def _settled(
         hidden = np.zeros(len(said_), bool)
         hidden[list(troubles)] = True
         for name in version.outcomes:
-            answers[name] = quick.hidden(answers[name], hidden)
+            answers[name] = arrays.hidden(answers[name], hidden)
     return problem
 
 
