@@ -29,6 +29,9 @@ from hucheng.cases.views import Event
 from hucheng.decisions import record
 from hucheng.decisions.bodies import Bodies
 from hucheng.decisions.findings import FactUsed, Finding, Reason, finding_id
+from ledgers import ledger, ledger_url, postgres
+
+__all__ = ["ledger", "ledger_url", "postgres"]
 
 PROCESSES = Path(str(resources.files("hucheng.apps.care"))) / "processes"
 PATH = ("cn", "lj", "d1", "c1")
@@ -115,6 +118,12 @@ class Town:
     def row(self, case_id: str) -> Any:
         with self.ledger.read() as conn:
             return conn.execute(select(case_file).where(case_file.c.id == case_id)).one()
+
+    def row_of(self, resident: str) -> str:
+        """The id of a resident's open case."""
+        with self.ledger.read() as conn:
+            query = select(case_file.c.id).where(case_file.c.resident_id == resident, case_file.c.is_open)
+            return str(conn.execute(query).scalar_one())
 
     def history(self, case_id: str) -> list[tuple[str, int | None]]:
         """What happened, with the tier where there is one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,8 @@ NOW = datetime(2026, 3, 2, 4, tzinfo=UTC)
 class Book:
     """A ledger with the record of decisions."""
 
-    def __init__(self, path: Path) -> None:
-        self.ledger = Ledger(f"sqlite:///{path / 'ledger.db'}")
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
         self.keys = Keys(self.ledger, b"k" * 32, clock=lambda: NOW)
         self.bodies = Bodies(self.keys)
 
@@ -43,10 +42,14 @@ class Book:
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Iterator[Book]:
-    book = Book(tmp_path)
-    yield book
-    book.ledger.close()
+def book(ledger: Ledger) -> Book:
+    """On SQLite and on PostgreSQL."""
+    return Book(ledger)
+
+
+def book_in(folder: Path) -> Book:
+    """On SQLite, in a folder."""
+    return Book(Ledger(f"sqlite:///{folder / 'ledger.db'}"))
 
 
 def finding(minute: int = 0, **more: Any) -> Finding:
@@ -94,7 +97,7 @@ def test_the_same_finding_is_recorded_once(book: Book) -> None:
 def test_redelivery_in_any_order_gives_one_decision_a_finding(
     tmp_path_factory: pytest.TempPathFactory, order: list[int]
 ) -> None:
-    book = Book(tmp_path_factory.mktemp("book"))
+    book = book_in(tmp_path_factory.mktemp("book"))
     for minute in order:
         book.record(finding(minute))
     with book.ledger.read() as conn:
@@ -203,7 +206,8 @@ def test_a_persons_decisions_come_latest_first_and_nobody_elses(book: Book) -> N
     assert [one.decided_at.minute for one in mine] == [2, 1, 0]
 
 
-def test_the_ledger_file_holds_no_health_value_in_clear(book: Book) -> None:
+def test_the_ledger_file_holds_no_health_value_in_clear(tmp_path: Path) -> None:
+    book = book_in(tmp_path)
     book.record(finding())
     book.ledger.scrub()
     raw = Path(str(book.ledger.url.database)).read_bytes()

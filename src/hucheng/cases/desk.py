@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import false, func, select
 
 from hucheng.base.ledger import Ledger
 from hucheng.base.rpc import exposed
@@ -234,7 +234,7 @@ class Desk:
 
 
 def _is(case_id: str) -> Any:
-    return case_file.c.id == case_id
+    return false() if "\0" in case_id else case_file.c.id == case_id
 
 
 def _row(found: dict[str, Any]) -> CaseRow:

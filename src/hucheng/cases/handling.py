@@ -74,7 +74,8 @@ class Handling:
             known = select(case_decision.c.case_id).where(case_decision.c.decision_id == decision)
             if (case_id := conn.execute(known).scalar()) is not None:
                 return str(case_id), False
-        key = "\0".join((finding.resident_id, finding.kind, finding.rule))
+        named = msgspec.json.encode((finding.resident_id, finding.kind, finding.rule))
+        key = hashlib.sha256(named).hexdigest()
         row = conn.execute(select(case_file).where(case_file.c.open_key == key)).first()
         if row is not None:
             self._join(conn, row, finding, decision, now)

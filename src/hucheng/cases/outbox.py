@@ -47,10 +47,10 @@ def enqueue(
     words: dict[str, Any],
     handed: bool,
     now: datetime,
-) -> int:
+) -> None:
     """Put one notice for each address of the contact (None: each of the node's own) in the outbox.
 
-    ``turn`` names the occasion, so that the same call is never put in twice. Returns how many.
+    ``turn`` names the occasion, so that the same call is never put in twice.
     """
     count = contact.channels if contact else len(own)
     language = contact.language if contact else "zh"
@@ -58,7 +58,6 @@ def enqueue(
     line = contact.line if contact else None
     title = say(NOTICE["title"], **words)[language]
     text = say(NOTICE["handed" if handed else "text"], **words)[language].strip()
-    made = 0
     for channel in range(count):
         key = f"{case_id}\0{turn}\0{line or ''}\0{channel}"
         entered = insert(conn, notice).values(
@@ -75,8 +74,7 @@ def enqueue(
             tries=0,
             next_us=micros(now),
         )
-        made += int(conn.execute(entered.on_conflict_do_nothing(index_elements=["id"])).rowcount)
-    return made
+        conn.execute(entered.on_conflict_do_nothing(index_elements=["id"]))
 
 
 def due(conn: Connection, now: datetime, limit: int = 20) -> list[Waiting]:

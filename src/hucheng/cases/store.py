@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, false, func, select
 
 from hucheng.base.contracts import Contract
 from hucheng.base.ledger import Ledger
@@ -109,6 +109,9 @@ def conditions(where: Mapping[str, Any]) -> list[ColumnElement[bool]]:
         if name not in SEARCHED:
             raise BadRequest(f"cases cannot be searched by {name!r}", where=DATASET, mend=", ".join(sorted(SEARCHED)))
         column = case_file.c[name]
+        if isinstance(value, str) and "\0" in value:
+            found.append(false())  # PostgreSQL knows no such text
+            continue
         found.append(column.in_(list(value)) if isinstance(value, (list, tuple, set, frozenset)) else column == value)
     return found
 

@@ -17,7 +17,7 @@ case_file = Table(
     Column("kind", Text, nullable=False),
     Column("rule", Text, nullable=False),
     Column("resident_id", Text, nullable=False),
-    Column("open_key", Text, unique=True, nullable=True, comment="resident, kind, rule while open; NULL once closed"),
+    Column("open_key", Text, unique=True, nullable=True, comment="digest of resident, kind, rule; NULL once closed"),
     Column("is_open", Boolean, nullable=False),
     Column("community", Text, nullable=False),
     Column("org", Text, nullable=False, comment="ids from the root to the community, each ended by /"),

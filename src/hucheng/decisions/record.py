@@ -98,8 +98,8 @@ def record(conn: Connection, bodies: Bodies, finding: Finding, now: datetime) ->
         simulated=finding.simulated,
         urgent=finding.urgent,
     )
-    done = conn.execute(fresh.on_conflict_do_nothing(index_elements=["finding_id"]))
-    return name, bool(done.rowcount)
+    entered = fresh.on_conflict_do_nothing(index_elements=["finding_id"]).returning(decision.c.id)
+    return name, conn.execute(entered).first() is not None
 
 
 def supersede(conn: Connection, bodies: Bodies, old: str, finding: Finding, now: datetime) -> str:
@@ -142,7 +142,8 @@ def file_appeal(conn: Connection, bodies: Bodies, of: Decision, by: str, text: s
         at=now,
         body=bodies.seal(conn, of.resident_id, f"appeal/{name}", {"text": said}),
     )
-    if not conn.execute(entered.on_conflict_do_nothing(index_elements=["decision_id"])).rowcount:
+    once = entered.on_conflict_do_nothing(index_elements=["decision_id"]).returning(appeal.c.id)
+    if conn.execute(once).first() is None:
         raise CaseError("there is an appeal already", where=of.id, mend="wait for its answer, or speak to the desk")
     return Appeal(name, of.id, by, now, said)
 

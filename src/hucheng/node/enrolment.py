@@ -179,7 +179,7 @@ class Enrolment:
     def _held(self, devices: Sequence[NewDevice]) -> dict[str, dict[str, Any]]:
         held: dict[str, dict[str, Any]] = {}
         for one in devices:
-            row = self.rooms.registers.live("city.devices", one.device_id)
+            row = self.rooms.registers.live("city.devices", one.device_id, sealed=False)
             if row is None:
                 continue
             if (row["resident_id"], row["dataset"]) != (one.resident_id, one.dataset):

@@ -57,7 +57,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("rule", sa.Text(), nullable=False),
         sa.Column("resident_id", sa.Text(), nullable=False),
-        sa.Column("open_key", sa.Text(), nullable=True, comment="resident, kind, rule while open; NULL once closed"),
+        sa.Column("open_key", sa.Text(), nullable=True, comment="digest of resident, kind, rule; NULL once closed"),
         sa.Column("is_open", sa.Boolean(), nullable=False),
         sa.Column("community", sa.Text(), nullable=False),
         sa.Column("org", sa.Text(), nullable=False, comment="ids from the root to the community, each ended by /"),
