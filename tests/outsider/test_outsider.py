@@ -15,20 +15,14 @@ import pytest
 
 from hucheng.apps import App, load_apps
 from hucheng.base.contracts import OBSERVATION_FIELDS
-from hucheng.cases.calendar import calendar
-from hucheng.cases.handling import Handling, Place
-from hucheng.cases.models import Models
-from hucheng.cases.processes import load as load_process
-from hucheng.cases.rosters import Rosters
-from hucheng.cases.store import CaseStore
 from hucheng.city.create import create
 from hucheng.city.linjiang import City
-from hucheng.decisions import record
-from hucheng.decisions.bodies import Bodies
+from hucheng.decisions.findings import encode
 from hucheng.errors import Refused
-from hucheng.gate import Gate, Journal, Principal, Read
+from hucheng.gate import Gate, Principal, Read
 from hucheng.node.detection import Detection, Watch
 from hucheng.node.rooms import Rooms, open_rooms
+from hucheng.node.steward import Steward
 from hucheng.rules import load
 from hucheng.settings import Settings
 
@@ -39,12 +33,11 @@ ASSESSMENT = "Temperature of the room only, of people who agreed; read by the of
 
 @dataclass
 class Node:
-    """The rooms of a node with the app installed, a gate and a desk."""
+    """The rooms of a node with the app installed, and its steward."""
 
     rooms: Rooms
+    steward: Steward
     gate: Gate
-    handling: Handling
-    bodies: Bodies
     city: City
     warmth: App
     service: Principal
@@ -72,35 +65,12 @@ def node(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     apps = load_apps()
     rooms = open_rooms(Settings.load(tmp_path / "home", residents=50), apps=apps, clock=lambda: NOW)
     city = create(rooms.settings, NOW - timedelta(days=1), rooms=rooms)
-    journal = Journal(
-        f"sqlite:///{tmp_path / 'journal.db'}", rooms.keys, tmp_path / "checkpoints.jsonl", clock=lambda: NOW
-    )
-    bodies = Bodies(rooms.keys)
-    gate = Gate(
-        catalogue=rooms.catalogue,
-        registers=rooms.registers,
-        keys=rooms.keys,
-        principals=rooms.principals,
-        purposes=rooms.purposes,
-        journal=journal,
-        cases=CaseStore(rooms.ledger, bodies),
-        clock=lambda: NOW,
-    )
     service = Principal("service:test", "service", "intake", rooms.principals.path("linjiang"))
     rooms.principals.put([service])
-    path = rooms.principals.path("c0001")
-    place = Place("c0001", path, {"zh": "幸福里社区", "en": "Xingfu Li"})
-    handling = Handling(
-        bodies=bodies,
-        models=Models([load_process(app.process(kind)) for app in apps for kind in app.processes]),
-        rosters=Rosters(rooms.keys, calendar("Asia/Shanghai")),
-        place_of=lambda resident: place,
-        place=lambda community: place,
-    )
+    steward = Steward(rooms, clock=lambda: NOW)
     warmth = next(app for app in apps if app.name == "warmth")
-    yield Node(rooms, gate, handling, bodies, city, warmth, service)
-    journal.close()
-    rooms.close()
+    yield Node(rooms, steward, steward.gate, city, warmth, service)
+    steward.close()
     for name in [name for name in sys.modules if name.startswith("hucheng_outsider")]:
         del sys.modules[name]
 
@@ -181,10 +151,10 @@ def test_accepted_a_cold_room_reaches_the_officer_who_sees_where_to_go(node: Nod
     where = [Read("city.residents", "row", {"resident_id": chen})]
     with pytest.raises(Refused):
         node.gate.look(officer, "warmth.respond", where, person=chen)
-    with node.rooms.ledger.begin() as conn:
-        decision, _ = record.record(conn, node.bodies, found[0], NOW)
-        case, opened = node.handling.open_or_join(conn, found[0], decision, NOW)
-    assert opened
+    node.steward.duty.take([encode(found[0])])
+    page = node.steward.desk.queue(officer)
+    assert [(row.kind, row.rule, row.resident_id) for row in page.cases] == [("warmth.alarm", "cold_home", chen)]
+    case = page.cases[0].id
     row = node.gate.look(officer, "warmth.respond", where, case=case, person=chen)[0][0]
     assert row["address"] == "柳荫街道幸福里社区1号楼1单元101室"
     assert "born" not in row
