@@ -151,6 +151,13 @@ async def opened(browser: Any, site: Site, principal: Principal | None, **more: 
         await context.close()
 
 
+async def until(page: Any, script: str, argument: Any = None) -> None:
+    """Wait until the page says so. (Playwright's own waiting evaluates text in the page, which our policy stops.)"""
+    async with asyncio.timeout(30):
+        while not await page.evaluate(script, argument):
+            await asyncio.sleep(0.05)
+
+
 @pytest.fixture
 def drive() -> Callable[[Coroutine[Any, Any, Any]], Any]:
     """Run a browser's walk to its end."""

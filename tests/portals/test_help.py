@@ -10,7 +10,7 @@ import pytest
 
 from hucheng.portals.help import Press, pressed_at
 
-from .conftest import Site, chromium, opened, serving
+from .conftest import Site, chromium, opened, serving, until
 from .fake import NOW, OFFICER, FakeCity
 
 
@@ -105,9 +105,8 @@ async def without_a_line(site: Site) -> None:
         page = await context.new_page()
         await page.goto(f"/help/{site.help_link}")
         await page.wait_for_selector("#help[data-offline=ready]")
-        await page.wait_for_function(
-            "async (p) => !!(await caches.match(p, {ignoreSearch: true}))", arg=f"/help/{site.help_link}"
-        )
+        kept = "async (path) => !!(await caches.match(path, {ignoreSearch: true}))"
+        await until(page, kept, f"/help/{site.help_link}")
         await context.set_offline(True)
         await page.reload()
         before = datetime.now(UTC)

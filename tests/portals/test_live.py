@@ -11,7 +11,7 @@ import pytest
 from hucheng.errors import Unavailable
 from hucheng.portals.watch import Watch
 
-from .conftest import Site, chromium, opened, serving
+from .conftest import Site, chromium, opened, serving, until
 from .fake import NOW, OFFICER, FakeCity, row
 
 Drive = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -75,7 +75,7 @@ async def watched(site: Site) -> None:
     async with chromium() as browser, opened(browser, site, OFFICER, locale="zh-CN") as context:
         page = await context.new_page()
         await page.goto("/desk")
-        await page.wait_for_function("document.title.startsWith('(2) ')")
+        await until(page, "document.title.startsWith('(2) ')")
         site.city.desk.cases["c-8"] = row("c-8", "r-1003", opened_at=NOW)
         site.city.desk.touch()
         await page.wait_for_selector("#row-c-8")
