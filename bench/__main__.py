@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.table import Figure, show, write
 
-MEASURED = ("rules", "journal", "gate", "intake", "pages")
+MEASURED = ("rules", "journal", "gate", "desk", "intake", "pages")
 
 
 def main() -> None:
