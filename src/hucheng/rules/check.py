@@ -255,7 +255,7 @@ class Checker:
                 strict[name] = evaluate.value(outcome.tree, known, strict, self.readings.on)
                 answers = [self.readings.outcome(name, known)]
                 if name in cells.exact:
-                    answers.append(self.logic.outcome(name, known))
+                    answers.append(self.logic.solved(name, known))
                 exactly = [answer if same_kind(outcome.kind, answer) else None for answer in answers]
                 broken = exactly[0] != exactly[-1] or (
                     strict[name] is not None and answers[0] is not Leaf.IMPOSSIBLE and strict[name] != exactly[0]

@@ -150,6 +150,10 @@ class Logic:
     def _outcome(self, name: str, known: Mapping[str, Value | None]) -> Any:
         if not self.version.constraints and (strict := self._strict(name, known)) is not None:
             return strict
+        return self.solved(name, known)
+
+    def solved(self, name: str, known: Mapping[str, Value | None]) -> Any:
+        """The same by the solver alone, without asking the strict reading first."""
         solver = self.solver()
         given = [self.is_(fact, value) for fact, value in known.items() if value is not None]
         if not self.check(solver, *given):
