@@ -201,10 +201,28 @@ def test_of_person_follows_every_change(registers: Registers, clock: Clock) -> N
     }
     assert registers.of_person(MANDATES, "R1") == []
     registers.put(MANDATES, [row])
-    assert registers.of_person(MANDATES, "R1") == [row]
+    assert registers.of_person(MANDATES, "R1")[0]["scopes"] == ["a"]
     clock.now = day(1)
     registers.put(MANDATES, [{**row, "scopes": ["a", "b"]}])
     assert registers.of_person(MANDATES, "R1")[0]["scopes"] == ["a", "b"]
+    registers.put(MANDATES, [{**row, "resident_id": "R2"}])
+    assert registers.of_person(MANDATES, "R1") == []
+    assert [one["carer"] for one in registers.of_person(MANDATES, "R2")] == ["w"]
+
+
+def test_what_is_in_memory_is_what_is_in_the_ledger(registers: Registers, clock: Clock) -> None:
+    registers.put(RESIDENTS, [resident(f"R{n}") for n in range(20)])
+    assert registers.warm(RESIDENTS) == 20
+    registers.put(RESIDENTS, [resident("R3", phone="3"), resident("R20")])
+    registers.end(RESIDENTS, "R4")
+    registers.erase("R5")
+    clock.now = day(1)
+    for rid in ("R1", "R3", "R4", "R5", "R20"):
+        fresh = Registers(registers._ledger, registers._keys, registers._catalogue, clock=clock)
+        assert registers.live(RESIDENTS, rid) == fresh.live(RESIDENTS, rid)
+        assert registers.of_person(RESIDENTS, rid) == fresh.of_person(RESIDENTS, rid)
+    assert registers.live(RESIDENTS, "R3") == resident("R3", phone="3")
+    assert registers.live(RESIDENTS, "R4") is registers.live(RESIDENTS, "R5") is None
 
 
 @pytest.mark.parametrize(

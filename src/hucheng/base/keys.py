@@ -179,6 +179,12 @@ class Keys:
             found |= fresh
         return found
 
+    def warm(self) -> None:
+        """Take all people's keys into memory, as many as are kept there."""
+        query = select(person_key.c.resident_id).where(person_key.c.resident_id.is_not(None)).limit(_CACHE - 1)
+        with self._ledger.read() as conn:
+            self._remember(self._stored(conn, list(conn.execute(query).scalars())))
+
     def resident(self, number: int) -> str | None:
         """Who carries this number; None once erased."""
         if (known := self._named.get(number)) is not None:

@@ -39,6 +39,7 @@ class Engine:
             config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
         )
         self._db.execute("SET TimeZone='UTC'")
+        self._db.execute("SET enable_progress_bar=false")
         self._db.execute(f"SET allowed_directories=['{root}/']")
         self._db.execute("SET enable_external_access=false")
         self._db.execute("SET lock_configuration=true")

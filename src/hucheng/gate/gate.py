@@ -265,6 +265,14 @@ class Gate:
         self.authorise(principal, "requests.refuse", context={"kind": kind, "id": name})
         return self._purposes.refuse(kind, name, by=principal.id, reason=reason)
 
+    def warm(self) -> None:
+        """Take registers of people, principals and keys into memory: the first look is then as quick as the next."""
+        self.principals.warm()
+        for contract in self.catalogue:
+            if contract.kind == "register" and contract.person is not None:
+                self._registers.warm(contract.id)
+        self._keys.warm()
+
     def close(self) -> None:
         """Let go of the engine; the journal belongs to whoever made it."""
         if self._engine is not None:

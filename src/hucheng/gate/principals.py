@@ -219,6 +219,14 @@ class Principals:
             place = self.org(place.parent)
         return self.below(place.id)
 
+    def warm(self) -> None:
+        """Take all principals into memory in one pass."""
+        with self._ledger.read() as conn:
+            rows = conn.execute(select(principal)).all()
+        found = {row.id: (self._shaped(row), row.ended_at) for row in rows}
+        with self._lock:
+            self._people.update(found)
+
     def forget_cached(self) -> None:
         """Read everything anew."""
         with self._lock:

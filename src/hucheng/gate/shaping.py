@@ -118,9 +118,16 @@ def shape(contract: Contract, use: Use, rows: Sequence[dict[str, Any]]) -> list[
 
 
 def hand_out(contract: Contract, use: Use, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The permitted fields of each row, coarsened."""
+    """The permitted fields of each row, coarsened. The rows are the store's own and are changed in place."""
     if not use.coarsen or not rows:
-        return [{name: row.get(name) for name in use.fields} for row in rows]
+        permitted = set(use.fields)
+        for row in rows:
+            if row.keys() != permitted:
+                for name in [name for name in row if name not in permitted]:
+                    del row[name]
+                if len(row) < len(permitted):
+                    row.update({name: None for name in permitted if name not in row})
+        return list(rows)
     coarse = [name for name in use.fields if name in use.coarsen]
     table = _table(contract, rows, named_in(use, contract))
     picked = [sql for name, sql in zip(use.fields, columns(contract, use), strict=True) if name in use.coarsen]

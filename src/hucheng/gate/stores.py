@@ -170,7 +170,7 @@ class ReadingStore:
                 kept = self._current.last(part, name, metrics)
             else:
                 kept = self._current.recent(part, name, metrics, *span, limit)
-            found += [_row(contract, one) for one in kept if one.resident_id == person]
+            found += _rows(contract, kept, person)
         return found
 
     def _cold(
@@ -199,18 +199,24 @@ class ReadingStore:
         return rows
 
 
-def _row(contract: Contract, one: Reading) -> dict[str, Any]:
-    return {
-        "resident_id": one.resident_id,
-        "device_id": one.device_id,
-        "metric": one.metric,
-        "observed_at": _EPOCH + timedelta(microseconds=one.observed_us),
-        "value": one.value,
-        "unit": contract.metrics[one.metric].unit,
-        "received_at": _EPOCH + timedelta(microseconds=one.received_us),
-        "seq": one.seq,
-        "simulated": one.simulated,
-    }
+def _rows(contract: Contract, kept: Sequence[Reading], person: str) -> list[dict[str, Any]]:
+    """Readings as rows; those of an earlier wearer of the device are left out."""
+    units = {name: metric.unit for name, metric in contract.metrics.items()}
+    return [
+        {
+            "resident_id": person,
+            "device_id": one.device_id,
+            "metric": one.metric,
+            "observed_at": _EPOCH + timedelta(0, 0, one.observed_us),
+            "value": one.value,
+            "unit": units[one.metric],
+            "received_at": _EPOCH + timedelta(0, 0, one.received_us),
+            "seq": one.seq,
+            "simulated": one.simulated,
+        }
+        for one in kept
+        if one.resident_id == person
+    ]
 
 
 def community_of(registers: Registers, person: str) -> str | None:
