@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -114,3 +115,26 @@ def test_a_pack_is_found_by_name_path_or_folder(tmp_path: Path) -> None:
     copy = tmp_path / "mine.yaml"
     copy.write_text(Path(load("help-request").file).read_text("utf-8"), "utf-8")
     assert load(copy).hash == load(str(copy)).hash == load("mine", [tmp_path]).hash == load("help-request").hash
+
+
+def test_a_pack_may_be_shared_between_threads() -> None:
+    """Sixteen threads at once get what one gets alone, on the array road, the SQL road, and by the solver."""
+    on, pressure, silent = date(2026, 3, 1), load("blood-pressure"), load("device-silence")
+    readings = pa.table({"systolic": pa.array([185, None, 120] * 50), "diastolic": pa.array([None, 112, 70] * 50)})
+    exact = readings.set_column(0, "systolic", readings.column("systolic").cast(pa.decimal128(20, 0)))
+    quiet = pa.table({"minutes_silent": pa.array([525601, 20, None]), "allowed_minutes": pa.array([None, None, 5])})
+
+    def work(place: int) -> list[Any]:
+        known = {"systolic": 100 + place}
+        return [
+            pressure.decide(readings).to_pydict(),
+            pressure.decide(exact).to_pydict(),
+            silent.decide(quiet).to_pydict(),
+            silent.explain({"minutes_silent": 100 + place, "allowed_minutes": 50}),
+            pressure.questions(known, on),
+            news(pulse=place + 60),
+        ]
+
+    alone = [work(place) for place in range(16)]
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(work, range(16))) == alone
