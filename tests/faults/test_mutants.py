@@ -39,9 +39,8 @@ MUTANTS = [
     Mutant(
         "a dropped timer: an alarm's next tier is never due",
         "cases/handling.py",
-        "            conn.execute(insert(case_timer).values("
-        "case_id=row.id, task=timer.task, step=timer.step, due_us=due))\n",
-        "            _ = due\n",
+        "            conn.execute(case_timer.insert(), timers)\n",
+        "            pass\n",
         "tests/cases/test_escalation.py::test_it_climbs_every_tier_and_the_last_never_gives_up",
     ),
     Mutant(

@@ -23,7 +23,7 @@ from hucheng.cases.history import History, Line
 from hucheng.cases.models import Models
 from hucheng.cases.processes import Service
 from hucheng.cases.rosters import Contact, Rosters, scopes_of
-from hucheng.cases.running import Moved, Running, packed, unpacked
+from hucheng.cases.running import Moved, Running, Timer, packed, unpacked
 from hucheng.cases.tables import case_called, case_decision, case_file, case_state, case_timer
 from hucheng.cases.words import OWED
 from hucheng.decisions.bodies import Bodies
@@ -93,7 +93,7 @@ class Handling:
         moved = running.fire(task)
         conn.execute(delete(case_timer).where(mine))
         if moved is None:
-            self._due(conn, case_id)
+            self._set_due(conn, case_id)
             return False
         if before is not None and before.phase == "called" and self.history.last(conn, case_id) != "nobody":
             seconds = int(running.model.timers[step])
@@ -141,11 +141,7 @@ class Handling:
 
         Raises CaseError where somebody else changed the case meanwhile.
         """
-        for timer in moved.begun:
-            due = micros(now) + int(timer.seconds * 1_000_000)
-            conn.execute(
-                case_timer.insert(), {"case_id": row.id, "task": timer.task, "step": timer.step, "due_us": due}
-            )
+        self._begin(conn, row.id, moved, now)
         if moved.gone:
             gone = (case_timer.c.case_id == row.id) & case_timer.c.task.in_(moved.gone)
             conn.execute(delete(case_timer).where(gone))
@@ -215,7 +211,6 @@ class Handling:
             "text": finding.text,
             "reasons": msgspec.to_builtins(finding.reasons, builtin_types=(datetime,)),
         }
-        dues = {timer.task: micros(now) + int(timer.seconds * 1_000_000) for timer in begun.moved.begun}
         values: dict[str, Any] = {
             "id": name,
             "kind": finding.kind,
@@ -227,7 +222,7 @@ class Handling:
             "org": "/".join(place.path) + "/",
             "body": self.bodies.seal(conn, finding.resident_id, f"case/{name}", body),
             "opened_at": now,
-            "due_us": min(dues.values(), default=None),
+            "due_us": min((_due(timer, now) for timer in begun.moved.begun), default=None),
             "state": _STATES[begun.step.phase],
             "step": begun.step.id,
             "tier": max((service.tier for service in begun.moved.services), default=0),
@@ -242,12 +237,7 @@ class Handling:
         conn.execute(case_file.insert(), values)
         conn.execute(case_decision.insert(), {"decision_id": decision, "case_id": name, "at": now})
         conn.execute(case_state.insert(), {"case_id": name, "model": model.digest, "state": begun.state})
-        if begun.moved.begun:
-            timers = [
-                {"case_id": name, "task": timer.task, "step": timer.step, "due_us": dues[timer.task]}
-                for timer in begun.moved.begun
-            ]
-            conn.execute(case_timer.insert(), timers)
+        self._begin(conn, name, begun.moved, now)
         owing.owe(conn, row, "resident", to=finding.resident_id, now=now, within=ANSWER_WITHIN)
         opened = Line("opened", values={"text": finding.text})
         for service in begun.moved.services:
@@ -308,6 +298,16 @@ class Handling:
             title=service.title,
         )
 
+    @staticmethod
+    def _begin(conn: Connection, case_id: str, moved: Moved, now: datetime) -> None:
+        """Store the timers that begin; the poller fires each when it is due, however often the process dies."""
+        timers = [
+            {"case_id": case_id, "task": timer.task, "step": timer.step, "due_us": _due(timer, now)}
+            for timer in moved.begun
+        ]
+        if timers:
+            conn.execute(case_timer.insert(), timers)
+
     def _keep(self, conn: Connection, case_id: str, running: Running) -> None:
         kept = update(case_state).where(case_state.c.case_id == case_id)
         conn.execute(kept.values(state=packed(running.state())))
@@ -317,13 +317,18 @@ class Handling:
         query = select(func.min(case_timer.c.due_us)).where(case_timer.c.case_id == case_id)
         return conn.execute(query).scalar()
 
-    def _due(self, conn: Connection, case_id: str) -> None:
+    def _set_due(self, conn: Connection, case_id: str) -> None:
         due = self._next(conn, case_id)
         conn.execute(update(case_file).where(case_file.c.id == case_id).values(due_us=due))
 
 
 _STATES = {"called": "calling", "taken": "taken", "way": "visiting", "there": "visiting"}
 _SIMULATED = {"zh": "【模拟信号】", "en": "[simulated signal]"}
+
+
+def _due(timer: Timer, now: datetime) -> int:
+    """When a timer that begins now runs out, in microseconds since 1970."""
+    return micros(now) + int(timer.seconds * 1_000_000)
 
 
 def due_timers(conn: Connection, now: datetime, limit: int = 200) -> list[tuple[str, str]]:
