@@ -160,7 +160,10 @@ class FakeDesk:
         self.version += 1
         self._changed.set()
 
-    async def owed(self, principal: Principal) -> list[Owed]:
+    async def owed_count(self, principal: Principal) -> int:
+        return len(await self.owed(principal))
+
+    async def owed(self, principal: Principal, limit: int = 50, offset: int = 0) -> list[Owed]:
         self._check()
         return [OWED]
 

@@ -129,10 +129,11 @@ def _people(api: Api) -> None:
         _ = asked.who
         return await asked.services.desk.counts()
 
-    @api.call("GET", "/owed", list[Owed], group="Cases")
+    @api.call("GET", "/owed", list[Owed], group="Cases", query="limit offset")
     async def owed(asked: Asked) -> Any:
-        """Answers still owed by whoever asks, or by the desk."""
-        return await asked.services.desk.owed(asked.who)
+        """Answers still owed by whoever asks, or by the desk, the most pressing first."""
+        limit, offset = asked.whole("limit", 50, 1, 500), asked.whole("offset", 0, 0, 1_000_000)
+        return await asked.services.desk.owed(asked.who, limit, offset)
 
     @api.call("GET", "/residents/{resident_id}/cases", list[CaseRow], group="Residents")
     async def cases_of(asked: Asked) -> Any:

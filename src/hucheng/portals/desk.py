@@ -52,7 +52,7 @@ def entrance(shell: Shell) -> Entrance:
             everything=everything,
             offset=offset,
             size=PAGE,
-            owed=await visit.services.desk.owed(visit.who),
+            owed=await visit.services.desk.owed_count(visit.who),
         )
 
     @door.page("/desk/live", fragment=True)
@@ -62,7 +62,10 @@ def entrance(shell: Shell) -> Entrance:
 
     @door.page("/desk/owed")
     async def owed(visit: Visit) -> Response:
-        return visit.page("desk/owed.html", owed=await visit.services.desk.owed(visit.who))
+        offset = visit.whole("offset", 0, 0, 1_000_000)
+        desk = visit.services.desk
+        rows, total = await desk.owed(visit.who, PAGE, offset), await desk.owed_count(visit.who)
+        return visit.page("desk/owed.html", owed=rows, total=total, offset=offset, size=PAGE)
 
     @door.page("/desk/find")
     async def find(visit: Visit) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -120,6 +120,18 @@ class Lexicon:
         shown = self.fact_value(name, value, read.get("unit"), words)
         return Markup("{} <b>{}</b>").format(self.fact_title(name, words), shown)
 
+    def telling(self, reasons: Iterable[Any]) -> list[Any]:
+        """Reasons with what was measured first, then what is so, then what is not so."""
+
+        def weight(reason: Any) -> int:
+            name = reason.get("fact") if isinstance(reason, Mapping) else getattr(reason, "fact", "")
+            value = reason.get("value") if isinstance(reason, Mapping) else getattr(reason, "value", None)
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                return 0 if self.facts.get(str(name), {}).get("unit") else 1
+            return 3 if value is False or value is None else 2
+
+        return sorted(reasons, key=weight)
+
     def data_titles(self, datasets: Any, words: Words) -> str:
         """Datasets by their titles."""
         titles = []
@@ -175,6 +187,9 @@ def looked(entry: Any, me: str | None, lexicon: Lexicon, words: Words) -> str:
     return words.say(VERBS[verb], who=who, what=what, action=action)
 
 
+TOGETHER = timedelta(minutes=30)
+
+
 class Told(msgspec.Struct, frozen=True):
     """Uses of the journal that say the same, told once: the newest of them, how many, and when the first was."""
 
@@ -184,18 +199,21 @@ class Told(msgspec.Struct, frozen=True):
 
 
 def told(entries: Iterable[Any], without: str | None = None) -> list[Told]:
-    """Entries, newest first, with runs of the same use by the same principal put together.
+    """Entries, newest first, with the same use by the same principal within half an hour told once.
 
     ``without``: a principal whose own looks are left out.
     """
     found: list[Told] = []
+    places: dict[tuple[Any, ...], int] = {}
     for entry in entries:
         if without is not None and entry.principal == without:
             continue
-        last = found[-1] if found else None
-        if last is not None and _use(last.entry) == _use(entry):
-            found[-1] = Told(last.entry, last.times + 1, entry.at)
+        use = _use(entry)
+        place = places.get(use)
+        if place is not None and found[place].entry.at - entry.at <= TOGETHER:
+            found[place] = Told(found[place].entry, found[place].times + 1, entry.at)
         else:
+            places[use] = len(found)
             found.append(Told(entry, 1, entry.at))
     return found
 

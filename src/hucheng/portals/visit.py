@@ -109,6 +109,10 @@ class Visit:
         """A reason: a fact and its value."""
         return self.shell.lexicon.fact(reason, self.words)
 
+    def telling(self, reasons: Any) -> list[Any]:
+        """Reasons, the most telling first."""
+        return self.shell.lexicon.telling(reasons)
+
     def fact_title(self, name: str) -> str:
         """What a fact is called."""
         return self.shell.lexicon.fact_title(name, self.words)
