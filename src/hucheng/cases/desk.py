@@ -69,8 +69,7 @@ class Desk:
         """
         if order not in ORDERS:
             raise BadRequest(f"order {order!r}", mend="one of " + ", ".join(ORDERS))
-        if not 0 < limit <= MAX_PAGE or offset < 0:
-            raise BadRequest(f"a page of {limit} from {offset}", mend=f"1 to {MAX_PAGE} from 0 on")
+        _is_page(limit, offset)
         version = self._pulse.version
         where: dict[str, Any] = {"is_open": True} if open_only else {}
         if kind is not None:
@@ -126,16 +125,28 @@ class Desk:
             return self._view(conn, _row(found), found)
 
     @exposed
-    def owed(self, principal: Principal) -> list[Owed]:
-        """Whom this principal, or anybody at the same desk, still owes an answer; past shifts included."""
-        area = self._gate.principals.area(principal) if principal.kind == "officer" else frozenset()
+    def owed(self, principal: Principal, limit: int = 50, offset: int = 0) -> list[Owed]:
+        """Whom this principal, or anybody at the same desk, still owes an answer; past shifts included.
+
+        A page of it, the most pressing first. Raises BadRequest for a page that is none.
+        """
+        _is_page(limit, offset)
         with self._ledger.read() as conn:
-            found = owing.at_desk(conn, area, principal.id)
+            found = owing.at_desk(conn, self._area(principal), principal.id, limit, offset)
         if not found:
             return []
         named = sorted({one.case_id for one in found})
         seen = {row["id"] for row in self._look(principal, Read(store.DATASET, "rows", {"id": named}, order="id"))}
         return [one for one in found if one.case_id in seen]
+
+    @exposed
+    def owed_count(self, principal: Principal) -> int:
+        """How many answers `owed` would give in all; names nobody."""
+        with self._ledger.read() as conn:
+            return owing.count_at_desk(conn, self._area(principal), principal.id)
+
+    def _area(self, principal: Principal) -> frozenset[str]:
+        return self._gate.principals.area(principal) if principal.kind == "officer" else frozenset()
 
     @exposed
     async def changes(self, since: int, timeout_s: float) -> int:
@@ -231,6 +242,11 @@ class Desk:
             with self._ledger.read() as conn:
                 return store.count(conn, where, store.within(area))
         return offset + here
+
+
+def _is_page(limit: int, offset: int) -> None:
+    if not 0 < limit <= MAX_PAGE or offset < 0:
+        raise BadRequest(f"a page of {limit} from {offset}", mend=f"1 to {MAX_PAGE} from 0 on")
 
 
 def _is(case_id: str) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 
 from hucheng.base.ledger import insert
 from hucheng.cases.tables import case_file, case_owed
@@ -77,21 +77,32 @@ def of_case(conn: Connection, case_id: str) -> list[Owed]:
     return _read(conn, case_owed.c.case_id == case_id)
 
 
-def at_desk(conn: Connection, communities: Collection[str], who: str, limit: int = 500) -> list[Owed]:
+def at_desk(conn: Connection, communities: Collection[str], who: str, limit: int = 50, offset: int = 0) -> list[Owed]:
     """What a person owes, and what anybody owes in these communities.
 
     Whose shift is over owes still: the next one at the desk sees it, with the name of who promised.
     """
-    return _read(conn, or_(case_owed.c.owner == who, case_owed.c.community.in_(list(communities))), limit)
+    return _read(conn, _theirs(communities, who), limit, offset)
 
 
-def _read(conn: Connection, which: ColumnElement[bool], limit: int = 500) -> list[Owed]:
+def count_at_desk(conn: Connection, communities: Collection[str], who: str) -> int:
+    """How many `at_desk` would give in all."""
+    query = select(func.count()).select_from(case_owed).where(case_owed.c.done_at.is_(None), _theirs(communities, who))
+    return int(conn.execute(query).scalar_one())
+
+
+def _theirs(communities: Collection[str], who: str) -> ColumnElement[bool]:
+    return or_(case_owed.c.owner == who, case_owed.c.community.in_(list(communities)))
+
+
+def _read(conn: Connection, which: ColumnElement[bool], limit: int = 500, offset: int = 0) -> list[Owed]:
     query = (
         select(case_owed, case_file.c.urgent)
         .join(case_file, case_file.c.id == case_owed.c.case_id)
         .where(case_owed.c.done_at.is_(None), which)
         .order_by(case_owed.c.due_at.is_(None), case_owed.c.due_at, case_owed.c.since, case_owed.c.id)
         .limit(limit)
+        .offset(offset)
     )
     return [
         Owed(
