@@ -20,7 +20,8 @@ from hucheng.rules.model import FactDeclared, Row, Version
 from hucheng.rules.reasons import Known, admitted, settled
 from hucheng.rules.relevance import differs, matters, restricted
 
-MOST_STATES = 20_000
+MOST_STATES = 8_000
+"""New states one question may work out; what it has worked out is kept for the next."""
 
 
 class TooMany(Exception):
