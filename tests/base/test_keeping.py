@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from hucheng.base.current import CurrentReader
 from hucheng.base.devices import DeviceRow, ListedDevices
@@ -171,6 +172,26 @@ def test_current_values_are_read_by_another_process_hand_and_bounded_by_the_cont
     again = keeper.take([message(4, [one(at=NOW_US - 60 * HOUR, value=160)], received=NOW_US + 48 * HOUR)])
     assert len(again.pair) == 0 and keeper.offset.counts.duplicate == 1  # the lake still knows it
     reader.close()
+
+
+def test_a_device_whose_readings_are_erased_leaves_nothing_and_can_begin_anew(tmp_path: Path) -> None:
+    register = devices(2)
+    keeper = open_keeper(tmp_path, register)
+    keeper.take([message(1, [one(), one(value=130), one(device="d1")])])
+    commit(keeper)
+    order = message(3, {"erase": ["d0", "it's gone"]})
+    later = message(4, [one(value=125)])
+    keeper.take([message(2, [one(at=NOW_US - SECOND)]), structs.replace(order, erase=True), later])
+    commit(keeper)
+    assert [(row[0], row[3]) for row in stored(tmp_path)] == [("d0", 125), ("d1", 120)]
+    assert Quarantine(tmp_path / "lake").counts() == {}
+    reader = CurrentReader(tmp_path, 1, stale_s=0)
+    assert [r.value for r in reader.recent(0, "d0", ["systolic_bp"], 0, NOW_US)] == [125]
+    reader.close()
+    keeper.close()
+    keeper = open_keeper(tmp_path, register)
+    keeper.take([message(5, [one(value=125), one(at=NOW_US - SECOND)])])
+    assert keeper.offset.counts.duplicate == 1 and keeper.offset.counts.accepted == 5
 
 
 def test_a_second_writer_of_the_partition_is_fenced(tmp_path: Path) -> None:

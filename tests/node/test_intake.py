@@ -57,7 +57,7 @@ def test_a_reading_over_mqtt_is_stored_and_a_crisis_becomes_one_finding(tmp_path
         ]
         assert found[0]["reasons"] == [{"fact": "systolic", "value": 185}] and found[0]["simulated"]
         assert Quarantine(tmp_path / "lake").counts() == {"malformed": 1, "unknown_device": 1}
-        FileDevices(tmp_path).put(rows(["gw-1"], 2) + [DeviceRow("nobody", "r9", "gw-1", "test.pressure")])
+        FileDevices(tmp_path).put([*rows(["gw-1"], 2), DeviceRow("nobody", "r9", "gw-1", "test.pressure")])
         for name, raw in Quarantine(tmp_path / "lake").messages("unknown_device"):
             gateway.publish(f"readings/{name}/batch", raw.encode())
         until(lambda: committed(here) == 6)
@@ -118,7 +118,8 @@ def test_a_file_is_replayed_once_however_often(tmp_path: Path, suffix: str) -> N
     file = tmp_path / f"readings.{suffix}"
     day = 86_400_000_000
     duckdb.sql(
-        f"COPY (SELECT 'r-gw-'||(1+i%2)||'-'||((i//2)%3) AS resident_id, 'gw-'||(1+i%2)||'-d'||((i//2)%3) AS device_id, "
+        f"COPY (SELECT 'r-gw-'||(1+i%2)||'-'||((i//2)%3) AS resident_id, "
+        f"'gw-'||(1+i%2)||'-d'||((i//2)%3) AS device_id, "
         f"'systolic_bp' AS metric, make_timestamptz(({at} - (i//6)*{day // 50})::BIGINT) AS observed_at, "
         f"(100 + (i*7)%90)::DOUBLE AS value, 'mm[Hg]' AS unit FROM range(3000) t(i)) TO '{file}'"
     )

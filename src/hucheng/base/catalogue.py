@@ -15,9 +15,7 @@ class Catalogue:
         self._contracts: dict[str, Contract] = {}
         for contract in contracts:
             if contract.id in self._contracts:
-                raise ContractError(
-                    f"{contract.id} is published twice", mend="withdraw one of the two contracts"
-                )
+                raise ContractError(f"{contract.id} is published twice", mend="withdraw one of the two contracts")
             self._contracts[contract.id] = contract
 
     def __iter__(self) -> Iterator[Contract]:

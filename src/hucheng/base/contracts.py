@@ -114,19 +114,13 @@ def load_contract(path: Path | str) -> Contract:
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ContractError(
-            f"cannot read the contract: {error}", where=str(path), mend="mend the YAML"
-        ) from error
+        raise ContractError(f"cannot read the contract: {error}", where=str(path), mend="mend the YAML") from error
     return read_contract(raw, where=path.name)
 
 
 def load_folder(folder: Path | str) -> list[Contract]:
     """All contracts of a folder (``*.yaml`` except ``*.uses.yaml``), by file name."""
-    return [
-        load_contract(path)
-        for path in sorted(Path(folder).glob("*.yaml"))
-        if not path.name.endswith(".uses.yaml")
-    ]
+    return [load_contract(path) for path in sorted(Path(folder).glob("*.yaml")) if not path.name.endswith(".uses.yaml")]
 
 
 def shipped() -> list[Contract]:
@@ -146,13 +140,9 @@ def read_contract(raw: Any, *, where: str) -> Contract:
         raise ContractError(f"{spot}: {first['msg']}", where=where, mend="see the ODCS 3.1 schema") from error
     _refuse_unknown_keys(raw, model.model_dump(by_alias=True, exclude_unset=True), where, "")
     if model.kind != "DataContract" or not str(model.apiVersion).startswith("v3."):
-        raise ContractError(
-            "not an ODCS 3 contract", where=where, mend="apiVersion: v3.1.0, kind: DataContract"
-        )
+        raise ContractError("not an ODCS 3 contract", where=where, mend="apiVersion: v3.1.0, kind: DataContract")
     if not (model.id and model.version and model.schema_ and len(model.schema_) == 1):
-        raise ContractError(
-            "id, version and exactly one schema are needed", where=where, mend="add what is missing"
-        )
+        raise ContractError("id, version and exactly one schema are needed", where=where, mend="add what is missing")
     ours = _ours(model.customProperties, where)
     sla = {p.property: {"value": p.value, "unit": p.unit} for p in model.slaProperties or []}
     properties = model.schema_[0].properties or []
@@ -183,9 +173,7 @@ def read_contract(raw: Any, *, where: str) -> Contract:
             "person": ours.pop("person", None),
             "retention": _duration(sla["retention"], f"{where} retention"),
             "freshness": _duration(sla["freshness"], f"{where} freshness") if "freshness" in sla else None,
-            "metrics": {
-                name: {"name": name, **body} for name, body in (ours.pop("metrics", None) or {}).items()
-            },
+            "metrics": {name: {"name": name, **body} for name, body in (ours.pop("metrics", None) or {}).items()},
             "uses": uses,
             "hot": _duration(hot, f"{where} hucheng.hot") if hot else None,
             "device_rate": (rate["per_second"], rate["burst"]) if rate else None,
@@ -195,9 +183,7 @@ def read_contract(raw: Any, *, where: str) -> Contract:
         where,
     )
     if ours:
-        raise ContractError(
-            f"unknown hucheng.{min(ours)}", where=where, mend="see the list in base/contracts.py"
-        )
+        raise ContractError(f"unknown hucheng.{min(ours)}", where=where, mend="see the list in base/contracts.py")
     _check(contract, where)
     return contract
 
@@ -208,9 +194,7 @@ def _check(contract: Contract, where: str) -> None:
     if len(set(names)) != len(names):
         raise ContractError("a field is named twice", where=where, mend="name each field once")
     if contract.person is not None and contract.person not in names:
-        raise ContractError(
-            f"person field {contract.person!r} is not a field", where=where, mend="name a field"
-        )
+        raise ContractError(f"person field {contract.person!r} is not a field", where=where, mend="name a field")
     if contract.kind == "observation":
         if set(names) != set(OBSERVATION_FIELDS) or contract.key != OBSERVATION_KEY:
             raise ContractError(
@@ -224,18 +208,14 @@ def _check(contract: Contract, where: str) -> None:
         if not metric.low < metric.high:
             raise ContractError(f"{metric.name}: low is not below high", where=where, mend="mend the range")
     if contract.device_rate and (contract.device_rate[0] <= 0 or contract.device_rate[1] < 1):
-        raise ContractError(
-            "device_rate must be positive", where=where, mend="e.g. {per_second: 1, burst: 60}"
-        )
+        raise ContractError("device_rate must be positive", where=where, mend="e.g. {per_second: 1, burst: 60}")
 
 
 def _check_use(use: Use, names: tuple[str, ...], where: str) -> None:
     """A use names only the contract's fields, and its expressions keep to the grammar."""
     for name in (*use.fields, *use.coarsen):
         if name not in names:
-            raise ContractError(
-                f"no field {name!r} in this contract", where=where, mend="known: " + ", ".join(names)
-            )
+            raise ContractError(f"no field {name!r} in this contract", where=where, mend="known: " + ", ".join(names))
     if use.smallest_group < 1:
         raise ContractError("smallest_group is below 1", where=where, mend="1 allows single rows")
     for text in (use.where, *use.coarsen.values()):
@@ -255,9 +235,7 @@ def _field(prop: SchemaProperty, where: str) -> Field:
     }
     field: Field = _typed(body, Field, f"{where} field {prop.name!r}")
     if field.type not in TYPES:
-        raise ContractError(
-            f"type {field.type!r}", where=f"{where} field {field.name!r}", mend=" | ".join(TYPES)
-        )
+        raise ContractError(f"type {field.type!r}", where=f"{where} field {field.name!r}", mend=" | ".join(TYPES))
     return field
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -22,7 +21,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hucheng.base import quarantine
-from hucheng.base.current import Counts, Offset, prefix_of
+from hucheng.base.current import Counts
 from hucheng.base.devices import DeviceRegister, Devices, Ints, Metrics
 from hucheng.base.judge import CODE, REASONS, Flood, Judged, detail, fresh, judge
 from hucheng.base.lake import Lake
@@ -30,57 +29,10 @@ from hucheng.base.novelty import CONFLICT, DUPLICATE, NEVER, NEW, Novelty
 from hucheng.base.quarantine import Held
 from hucheng.base.readings import READINGS, Rows, gather
 from hucheng.base.recovery import offset_key, reopen
+from hucheng.base.rounds import Kept, Prefixes, Round
 from hucheng.base.stream import Message
 
 RUNS_KEPT = 64
-
-
-@dataclass
-class Kept:
-    """New readings of one `take`, as numbers and as Arrow by dataset; ``fresh`` ones may raise findings."""
-
-    pair: Ints
-    observed: Ints
-    value: NDArray[np.float64]
-    newest: NDArray[np.bool_]
-    received: Ints
-    seq: Ints
-    simulated: NDArray[np.bool_]
-    people: Ints
-    tables: dict[str, pa.Table] = field(default_factory=dict)
-    fresh: dict[str, pa.Table] = field(default_factory=dict)
-    index: dict[tuple[int, int], float] | None = None
-
-    def at(self, pair: int, observed: int) -> float | None:
-        """The value among these, looked up by an index that is only built when somebody asks."""
-        if self.index is None:
-            keys = zip(self.pair.tolist(), self.observed.tolist(), strict=True)
-            self.index = dict(zip(keys, self.value.tolist(), strict=True))
-        return self.index.get((pair, observed))
-
-
-@dataclass
-class Round:
-    """What one commit writes; ``done`` names the tables that have it already."""
-
-    offset: Offset
-    kept: list[Kept]
-    held: list[Held]
-    done: set[str] = field(default_factory=set)
-    tried: set[str] = field(default_factory=set)
-
-
-class Prefixes(dict[int, bytes]):
-    """The key in current values of every pair (device × metric), made when first asked for."""
-
-    def __init__(self, devices: Devices) -> None:
-        super().__init__()
-        self._devices = devices
-
-    def __missing__(self, pair: int) -> bytes:
-        device, metric = divmod(pair, self._devices.metrics.count)
-        found = self[pair] = prefix_of(self._devices.ids[device], self._devices.metrics.name[metric])
-        return found
 
 
 class Keeper:
@@ -99,6 +51,7 @@ class Keeper:
         self._people: Ints = np.empty(0, np.int64)
         self._taken: list[Kept] = []
         self._held: list[Held] = []
+        self._erase: dict[str, int] = {}
         self._flying: Round | None = None
         self._swept = 0
         self.rows_waiting = 0
@@ -151,7 +104,10 @@ class Keeper:
 
     def take(self, messages: Sequence[Message]) -> Kept:
         """Judge messages and keep what is new for the next commit; nothing is written yet."""
-        rows = gather(messages)
+        for message in messages:
+            if message.erase:
+                self._forget(message)
+        rows = gather([message for message in messages if not message.erase])
         judged = judge(rows, self.devices)
         if (judged.reason == CODE["unknown_device"]).any() and self.load_devices():
             judged = judge(rows, self.devices)
@@ -198,6 +154,14 @@ class Keeper:
         self.rows_waiting += len(new)
         return kept
 
+    def _forget(self, message: Message) -> None:
+        """Devices whose readings are to go: what comes later is judged as if there had been nothing."""
+        names = msgspec.json.decode(message.data, type=dict[str, list[str]])["erase"]
+        self._erase |= dict.fromkeys(names, message.seq)
+        count = self.metrics.count
+        for number in [self.devices.index[name] for name in names if name in self.devices.index]:
+            self._novelty.forget(number * count, (number + 1) * count)
+
     def _look_up(self, pair: Ints, observed: Ints) -> NDArray[np.float64]:
         """Kept values of readings that are not the newest of their series: waiting, current, lake, in this order."""
         found = np.full(len(pair), np.nan)
@@ -240,40 +204,21 @@ class Keeper:
         )
 
     def _set_aside(self, rows: Rows, judged: Judged, over: NDArray[np.bool_]) -> None:
+        """What broke its contract, unless the quarantine's table has it from before a crash."""
         already = self.settled[quarantine.NAME]
+
+        def held(message: int, row: int, device: str | None, reason: str, why: str, raw: str) -> None:
+            origin = rows.origins[message]
+            place = (origin.received_us, origin.seq, row, self.partition, origin.gateway)
+            self._held.append(Held(*place, device, reason, why, raw, origin.run))
+
         for i in np.flatnonzero((judged.reason > 0) & ~over & (judged.seq > already)).tolist():
-            origin = rows.origins[int(rows.message[i])]
-            self._held.append(
-                Held(
-                    origin.received_us,
-                    origin.seq,
-                    int(rows.row[i]),
-                    self.partition,
-                    origin.gateway,
-                    rows.device[i],
-                    REASONS[judged.reason[i]],
-                    detail(rows, judged, self.devices, i),
-                    rows.raw(i),
-                    origin.run,
-                )
-            )
+            why = detail(rows, judged, self.devices, i)
+            reason = REASONS[judged.reason[i]]
+            held(int(rows.message[i]), int(rows.row[i]), rows.device[i], reason, why, rows.raw(i))
         for bad in rows.bad:
-            origin = rows.origins[bad.message]
-            if origin.seq > already:
-                self._held.append(
-                    Held(
-                        origin.received_us,
-                        origin.seq,
-                        bad.row,
-                        self.partition,
-                        origin.gateway,
-                        bad.device_id,
-                        bad.reason,
-                        bad.detail,
-                        bad.raw,
-                        origin.run,
-                    )
-                )
+            if rows.origins[bad.message].seq > already:
+                held(bad.message, bad.row, bad.device_id, bad.reason, bad.detail, bad.raw)
 
     def _count(self, rows: Rows, judged: Judged, sound: Ints, told: NDArray[np.int8], over: NDArray[np.bool_]) -> None:
         """Every reading counts once, over the whole life of the partition and for its replay."""
@@ -307,8 +252,8 @@ class Keeper:
         assert self._flying is None
         if self.offset.seq <= self.committed:
             return None
-        self._flying = Round(copy.deepcopy(self.offset), self._taken, self._held)
-        self._taken, self._held, self.rows_waiting = [], [], 0
+        self._flying = Round(copy.deepcopy(self.offset), self._taken, self._held, self._erase)
+        self._taken, self._held, self._erase, self.rows_waiting = [], [], {}, 0
         return self._flying
 
     def commit(self, flight: Round) -> None:
@@ -328,10 +273,16 @@ class Keeper:
                 flight.tried.add(name)
                 table.append(pa.concat_tables(parts), flight.offset.seq, carried)
             flight.done.add(name)
+        for name in self._tables if flight.erase else ():
+            if f"erased {name}" not in flight.done:
+                self._tables[name].erase(flight.erase)
+                flight.done.add(f"erased {name}")
         self._remember(flight)
 
     def _remember(self, flight: Round) -> None:
-        """Current values and the offset, in one write."""
+        """What is to go goes (which may be done twice); then current values and the offset, in one write."""
+        for device in flight.erase:
+            self.current.erase_device(device)
         if not flight.kept or not self.metrics.count:
             return self.current.write(flight.offset)
         together = {
@@ -340,6 +291,9 @@ class Keeper:
         }
         floors = (flight.offset.received_us - self.metrics.hot_us)[self.metrics.dataset]
         hot = (together["observed"] >= floors[together["pair"] % self.metrics.count]) | together["newest"]
+        for device, upto in flight.erase.items():
+            if (number := self.devices.index[device]) >= 0:
+                hot &= (together["pair"] // self.metrics.count != number) | (together["seq"] > upto)
         pair, observed, value, _, received, seq, simulated, people = (column[hot] for column in together.values())
         prefixes = list(map(self._prefixes.__getitem__, pair.tolist()))
         self.current.write(flight.offset, prefixes, observed, value, received, seq, simulated, people)

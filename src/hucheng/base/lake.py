@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,24 @@ class Table:
             if key in commit:
                 return str(commit[key])
         return None
+
+    def erase(self, devices: Mapping[str, int]) -> None:
+        """Delete these devices' rows up to a sequence each, and the files that held them. LakeError: try again."""
+        rows = (
+            f"(device_id = '{name.replace(chr(39), chr(39) * 2)}' AND seq <= {upto})" for name, upto in devices.items()
+        )
+        which = " OR ".join(rows)
+        for attempt in range(ATTEMPTS):
+            try:
+                self._table.delete(which)
+                self._table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
+                return
+            except CommitFailedError as error:  # another partition wrote meanwhile
+                self._table.update_incremental()
+                if attempt == ATTEMPTS - 1:
+                    raise LakeError(f"not erased: {error}", where=str(self.path), mend="it is tried again") from error
+            except (DeltaError, OSError) as error:
+                raise LakeError(f"not erased: {error}", where=str(self.path), mend="it is tried again") from error
 
     def tidy(self) -> bool:
         """Join small files when there are many, and drop files nobody can be reading any more; True if it did."""

@@ -34,6 +34,11 @@ class Novelty:
             self.mark = np.concatenate([self.mark, np.full(missing, NEVER)])
             self.last = np.concatenate([self.last, np.full(missing, np.nan)])
 
+    def forget(self, start: int, end: int) -> None:
+        """Nothing is kept of these pairs any more."""
+        self.mark[start:end] = NEVER
+        self.last[start:end] = np.nan
+
     def raise_to(self, pair: Ints, observed: Ints, value: Floats) -> None:
         """Take note of kept readings, in any order."""
         order = np.lexsort((observed, pair))

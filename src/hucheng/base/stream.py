@@ -11,7 +11,7 @@ import asyncio
 import json
 import secrets
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import nats
@@ -41,6 +41,7 @@ class Message(Struct, frozen=True, gc=False):
     replay: bool
     right_partition: bool
     data: bytes
+    erase: bool = False
 
 
 async def connect(settings: Settings, user: str = INTERNAL, *, name: str = "hucheng") -> Client:
@@ -182,7 +183,9 @@ class Reader:
         kind, *partition, gateway, device = message.subject.removeprefix(PREFIX).split(".")
         right = partition_of(gateway, self._settings.intakes) == self._partition
         if partition or right:  # without a partition in it, the subject was not mapped: see broker._user
-            self._waiting.append(Message(seq, stamp // 1000, gateway, device, kind == "replay", right, message.data))
+            self._waiting.append(
+                Message(seq, stamp // 1000, gateway, device, kind == "replay", right, message.data, kind == "erase")
+            )
             self._bytes += len(message.data)
         self._arrived.set()
 
@@ -248,9 +251,19 @@ async def publish_reading(client: Client, settings: Settings, gateway: str, devi
     return await publish(client, f"{PREFIX}readings.{partition}.{gateway}.{device}", data)
 
 
+async def erase_readings(client: Client, settings: Settings, gateway: str, devices: Sequence[str]) -> int:
+    """Have a gateway's devices forgotten: every reading that came before this message, wherever it is kept.
+
+    It travels in the readings' own stream, so that it is done once, in order, and after any crash.
+    """
+    body = json.dumps({"erase": list(devices)}).encode()
+    return await publish(client, f"{PREFIX}erase.{partition_of(gateway, settings.intakes)}.{gateway}.batch", body)
+
+
 async def trim(client: Client, partition: int, upto: int) -> None:
     """Take a partition's messages up to and including ``upto`` out of the stream: they are in the lake."""
-    for subject in (f"readings.{partition}.*.*", f"replay.{partition}.*.*", "probe.*"):
+    kinds = ("readings", "replay", "erase")
+    for subject in (*(f"{kind}.{partition}.*.*" for kind in kinds), "probe.*"):
         body = {"filter": f"{PREFIX}{subject}", "seq": upto + 1}
         await api(client, f"STREAM.PURGE.{READINGS}", body)
 
