@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Any
 
 import duckdb
@@ -59,15 +60,24 @@ def use_of(contract: Contract, purpose: str) -> Use:
 
 def control(contract: Contract, use: Use) -> None:
     """Check that condition and coarsening can be applied. Raises Refused when not: nothing is handed out then."""
-    for text in (use.where, *use.coarsen.values()):
-        if text is not None:
-            try:
-                checked(text, contract.field_names, where=contract.id)
-            except ContractError as error:
-                raise stopped(contract, error) from error
-    for name in use.fields:
-        if name not in contract.field_names:
-            raise stopped(contract, HuchengError(f"no field {name!r}"))
+    texts = tuple(text for text in (use.where, *use.coarsen.values()) if text is not None)
+    problem = _problem(contract.field_names, use.fields, texts)
+    if problem is not None:
+        raise stopped(contract, HuchengError(problem))
+
+
+@lru_cache(maxsize=4096)
+def _problem(names: tuple[str, ...], wanted: tuple[str, ...], texts: tuple[str, ...]) -> str | None:
+    """What keeps a use from being applied; None where nothing does."""
+    for name in wanted:
+        if name not in names:
+            return f"no field {name!r}"
+    for text in texts:
+        try:
+            checked(text, names, where="use")
+        except ContractError as error:
+            return error.what
+    return None
 
 
 def stopped(contract: Contract, error: Exception) -> Refused:
