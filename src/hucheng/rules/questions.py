@@ -97,6 +97,7 @@ class Policy:
         cells = readings.cells
         self.store: Diagrams = cells.diagrams
         self.names = cells.names
+        self.free = not readings.version.constraints
         facts = [readings.version.facts[name] for name in cells.names]
         self.costs = [cost(fact) for fact in facts]
         self.weights = [list(_weights(fact, cells.starts[fact.name])) for fact in facts]
@@ -137,8 +138,18 @@ class Policy:
 
     def levels(self, state: tuple[int, ...]) -> list[int]:
         """Facts that can still change something."""
-        present = {self.store.level[node] for root in state for node in self.below(root)}
+        present = set().union(*(self.present(root) for root in state))
+        if self.free:  # nobody is impossible: a node is there only because its fact matters
+            return list(present)
         return [level for level in present if any(differs(self.store, root, level) for root in state)]
+
+    def present(self, root: int) -> frozenset[int]:
+        """Levels of the nodes of a diagram."""
+        key = ("present", root)
+        if key not in self.store.answers:
+            self.store.answers[key] = frozenset(self.store.level[node] for node in self.below(root))
+        found: frozenset[int] = self.store.answers[key]
+        return found
 
     def below(self, root: int) -> list[int]:
         """Nodes of a diagram that are no leaves."""
