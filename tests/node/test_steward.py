@@ -127,6 +127,16 @@ def test_a_finding_of_a_kind_without_process_is_kept_back_not_lost(house: House)
     assert house.decisions.of_person(house.chen, house.mother) == []
 
 
+def test_somebody_whom_no_register_knows_reaches_the_citys_emergency_desk(house: House) -> None:
+    house.find(a_finding("nobody-knows-me"))
+    for _ in range(3):
+        house.after(0)
+    [row] = house.desk.queue(house.who("emergency-1")).cases
+    assert (row.resident_id, row.tier, row.state) == ("nobody-knows-me", 4, "calling")
+    view = house.desk.act(house.who("emergency-1"), row.id, "take")
+    assert view.row.assigned_to == "emergency-1"
+
+
 def test_another_districts_officer_does_not_see_it_and_is_refused(house: House) -> None:
     case_id = house.open_case()
     stranger = _stranger(house)

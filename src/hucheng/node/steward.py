@@ -169,17 +169,22 @@ class Steward:
         }
 
     def place_of(self, resident_id: str) -> Place:
-        """Where a resident belongs; the root of the tree for somebody the register does not know."""
+        """Where a resident belongs; the city for somebody whose place is not known: its emergency desk answers."""
         row = self.rooms.registers.live("city.residents", resident_id, sealed=False)
         if row is not None and row.get("community"):
             with contextlib.suppress(HuchengError):
+                self.rooms.principals.org(str(row["community"]))
                 return self.place(str(row["community"]))
-        roots = [org.id for org in self.rooms.principals.orgs() if org.parent is None]
-        return self.place(roots[0]) if roots else Place("", (), {"zh": "", "en": ""})
+        orgs = self.rooms.principals.orgs()
+        cities = [org.id for org in orgs if org.level == "city"] + [org.id for org in orgs if org.parent is None]
+        return self.place(cities[0] if cities else "")
 
     def place(self, org: str) -> Place:
-        """A place of the tree. Raises NotFound."""
-        return Place(org, self.rooms.principals.path(org), self.rooms.principals.org(org).title)
+        """A place of the tree; one that was taken out of it since keeps its id as its name."""
+        try:
+            return Place(org, self.rooms.principals.path(org), self.rooms.principals.org(org).title)
+        except HuchengError:
+            return Place(org, (org,), {"zh": org, "en": org})
 
     def keep(self, messages: Sequence[bytes]) -> None:
         """Journal entries of standing views, from the stream into the journal."""
