@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -27,6 +28,8 @@ from hucheng.base.current import CurrentReader
 from hucheng.base.devices import DeviceRow
 from hucheng.base.keeping import Keeper
 from hucheng.base.lake import Lake
+from hucheng.base.novelty import Novelty
+from hucheng.base.rounds import Round
 from hucheng.node.detection import Detection, Open, Watch
 from hucheng.node.intake import Intake, serve
 from hucheng.rules import loads
@@ -84,7 +87,29 @@ def settings(home: Path, **more: Any) -> Settings:
     return Settings(home=home, **found)
 
 
+def no_deduplication() -> None:
+    """Mutant: every reading is new."""
+    Novelty.tell = lambda self, pair, *_: np.zeros(len(pair), np.int8)  # type: ignore[method-assign]
+
+
+def acknowledge_before_store() -> None:
+    """Mutant: the offset says that readings are kept before they are."""
+    commit = Keeper.commit
+
+    def early(self: Keeper, flight: Round) -> None:
+        self.current.write(flight.offset)
+        time.sleep(0.5)
+        commit(self, flight)
+
+    Keeper.commit = early  # type: ignore[method-assign]
+
+
+MUTANTS = {mutant.__name__: mutant for mutant in (no_deduplication, acknowledge_before_store)}
+
+
 def intake(home: Path, partition: int) -> None:
+    if mutant := os.environ.get("HUCHENG_TEST_MUTANT"):
+        MUTANTS[mutant]()
     here = settings(home)
     keeper = Keeper(home, partition, here.intakes, metrics(), FileDevices(home))
     detection = Detection([Watch(CRISIS, loads(PACK), Open())], lambda *_: {}, lambda device: True)
