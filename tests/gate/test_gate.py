@@ -255,3 +255,13 @@ def test_a_case_of_another_kind_of_facts_is_not_taken_on_trust(town: City) -> No
 def test_dates_and_lists_keep_their_kind(town: City) -> None:
     (rows,) = town.gate.look(town.who("chen"), "self.access", [row()])
     assert rows[0]["born"] == date(1941, 2, 1)
+
+
+def test_a_long_history_is_read_page_by_page_newest_first(town: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("_PAGE", 3), ("_STRETCHES", 1)):
+        monkeypatch.setattr(f"hucheng.gate.rights.{name}", value)
+    for n in range(10):
+        town.gate.authorise(town.who("li"), "cases.note", case="c-1", context={"n": n})
+        town.gate.authorise(town.who("zhao"), "cases.note", case="c-2")
+    assert [line.detail["n"] for line in town.lines("chen")] == list(range(9, -1, -1))
+    assert [line.detail["n"] for line in town.desk.of_person(town.who("chen"), "R1", 3) if line.detail] == [9]

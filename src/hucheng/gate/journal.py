@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pyroaring import BitMap
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, select
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, select, text
 
 from hucheng.base.keys import Keys
 from hucheng.base.ledger import Ledger
@@ -38,7 +38,8 @@ journal = Table(
     Column("person", BigInteger, nullable=False, comment="person number; 0: nobody or many"),
     Column("body", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
-    Index("ix_journal_person", "person", "seq"),
+    # By stretches of 1,024 entries: an index over all would touch a page of its own for every entry of a commit.
+    Index("ix_journal_person", text("(seq / 1024)"), "person"),
 )
 journal_head = Table(
     "journal_head",
@@ -64,6 +65,8 @@ journal_checkpoint = Table(
 
 FILE = "journal-checkpoints.jsonl"
 """Name of the file of checkpoints in a home."""
+STRETCH = 1024
+"""Entries that lie together in the index of people."""
 START = bytes(32)
 PLACE = struct.Struct(">Qq")
 _GROUP = 4096

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 from pyroaring import BitMap
-from sqlalchemy import or_, select
+from sqlalchemy import BigInteger, literal, literal_column, select
 
 from hucheng.base.keys import Keys, Person
 from hucheng.base.rpc import exposed
@@ -16,11 +16,12 @@ from hucheng.errors import HuchengError
 from hucheng.gate.checkpoints import Checkpoint
 from hucheng.gate.entries import Entry, Head, asked_by, decode, open_detail
 from hucheng.gate.gate import Gate
-from hucheng.gate.journal import Journal, journal
+from hucheng.gate.journal import STRETCH, Journal, journal
 from hucheng.gate.principals import Principal
 from hucheng.gate.verify import Verified, verify
 
-_PAGE = 500
+_STRETCHES = 64  # looked through in one query
+_PAGE = 100  # entries at once: a set of many people may be large
 
 
 class Line(Struct, frozen=True):
@@ -130,19 +131,19 @@ class JournalDesk:
 
     def _about(self, number: int) -> Iterator[tuple[int, int, bytes]]:
         """Entries of this person or of many, newest first."""
-        below: int | None = None
-        while True:
+        stretch = literal_column("(seq / 1024)", BigInteger)
+        for newest in range(self._journal.seq // STRETCH, -1, -_STRETCHES):
+            some = [literal(n, literal_execute=True) for n in range(max(newest - _STRETCHES + 1, 0), newest + 1)]
             query = select(journal.c.seq, journal.c.person, journal.c.body)
-            query = query.where(or_(journal.c.person == number, journal.c.person == 0))
-            if below is not None:
-                query = query.where(journal.c.seq < below)
-            with self._journal.ledger.read() as conn:
-                rows: Sequence[Any] = conn.execute(query.order_by(journal.c.seq.desc()).limit(_PAGE)).all()
-            for row in rows:
-                yield row.seq, row.person, row.body
-            if len(rows) < _PAGE:
-                return
-            below = rows[-1].seq
+            query = query.where(stretch.in_(some), journal.c.person.in_([number, 0]))
+            below = self._journal.seq + 1
+            while below:
+                page = query.where(journal.c.seq < below).order_by(journal.c.seq.desc()).limit(_PAGE)
+                with self._journal.ledger.read() as conn:
+                    rows: Sequence[Any] = conn.execute(page).all()
+                for row in rows:
+                    yield row.seq, row.person, row.body
+                below = rows[-1].seq if len(rows) == _PAGE else 0
 
     def _line(self, seq: int, head: Head, detail: dict[str, Any] | None, known: Known, *, names: bool) -> Line:
         asked = (head.principal, head.principal_kind)

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from hucheng.base.contracts import Contract
 from hucheng.base.current import CurrentReader, Reading
+from hucheng.base.devices import HOT_MARGIN
 from hucheng.base.lake import Lake
 from hucheng.base.partition import partition_of
 from hucheng.base.registers import Registers
@@ -138,7 +139,7 @@ class ReadingStore:
         until = read.until or self._clock() + timedelta(days=1)
         limit = min(read.limit or MOST_ROWS, MOST_ROWS) + read.offset
         newest = read.kind == "last"
-        hot = contract.hot is not None and since >= self._clock() - contract.hot
+        hot = contract.hot is not None and since >= self._clock() - contract.hot - HOT_MARGIN / 2
         if self._current is not None and (hot or newest or self._lake is None):
             found = self._hot(contract, person, wanted, metrics, since, until, None if newest else limit)
         elif self._lake is not None:

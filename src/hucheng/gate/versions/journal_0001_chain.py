@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_journal")),
     )
-    op.create_index("ix_journal_person", "journal", ["person", "seq"], unique=False)
+    op.create_index("ix_journal_person", "journal", [sa.text("(seq / 1024)"), "person"], unique=False)
     op.create_table(
         "journal_head",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
