@@ -167,7 +167,7 @@ def test_current_values_are_read_by_another_process_hand_and_bounded_by_the_cont
     keeper.take([message(3, [one(device="d2", at=NOW_US + 48 * HOUR)], received=NOW_US + 48 * HOUR)])
     commit(keeper)
     keeper.sweep(1.0)
-    assert len(reader.recent(0, "d0", ["systolic_bp"], 0, NOW_US)) == 25  # 72 h before the newest message
+    assert len(reader.recent(0, "d0", ["systolic_bp"], 0, NOW_US)) == 26  # 72 h and the margin before the newest
     assert len(reader.last(0, "d1", ["systolic_bp"])) == 1
     again = keeper.take([message(4, [one(at=NOW_US - 60 * HOUR, value=160)], received=NOW_US + 48 * HOUR)])
     assert len(again.pair) == 0 and keeper.offset.counts.duplicate == 1  # the lake still knows it

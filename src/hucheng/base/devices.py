@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from hucheng.base.contracts import Contract
 
 Ints = NDArray[np.int64]
+HOT_MARGIN = timedelta(hours=1)
+"""Kept beyond the contract's ``hot``, so that a question for just that long is answered from there."""
 
 
 class DeviceRow(Struct, frozen=True):
@@ -95,7 +98,8 @@ class Metrics:
         self.freshness_us = np.array(
             [_us(c.freshness.total_seconds() if c.freshness else 0) for c in self.contracts], np.int64
         )
-        self.hot_us = np.array([_us(c.hot.total_seconds() if c.hot else 0) for c in self.contracts], np.int64)
+        hot = [(c.hot + HOT_MARGIN).total_seconds() if c.hot else 0 for c in self.contracts]
+        self.hot_us = np.array([_us(seconds) for seconds in hot], np.int64)
         self.rate = np.array([(c.device_rate or (0.0, 0))[0] for c in self.contracts], np.float64)
         self.burst = np.array([(c.device_rate or (0.0, 0))[1] for c in self.contracts], np.float64)
 

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -283,9 +284,14 @@ class Lake:
 
 
 def connection() -> duckdb.DuckDBPyConnection:
-    """A DuckDB that loads nothing over the network and speaks UTC."""
+    """A DuckDB that loads nothing over the network and speaks UTC: a session of this process's one instance."""
+    return _instance().cursor()
+
+
+@cache
+def _instance() -> duckdb.DuckDBPyConnection:
     db = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-    db.execute("SET TimeZone='UTC'")
+    db.execute("SET GLOBAL TimeZone='UTC'")
     return db
 
 
