@@ -58,6 +58,17 @@ def facts(batch: pa.Table, state: Any, registers: Any, now: datetime) -> pa.Tabl
 CRISIS = Detector("crisis", "test.pressure", "test.detect", "crisis", "crisis", "crisis", "test.alarm", facts, True)
 
 
+def due(state: Any, registers: Any, now: datetime) -> pa.Table:
+    """One row a second, on the second."""
+    at = now.replace(microsecond=0)
+    return pa.table({"resident_id": ["r0"], "device_id": ["clock"], "observed_at": [at], "systolic": [200]})
+
+
+CLOCK = Detector(
+    "clock", "test.second", "test.detect", "crisis", "crisis", "clock", "test.clock", facts, tick=due, every_s=0.5
+)
+
+
 class FileDevices:
     """The register of devices as a file that a test replaces."""
 
@@ -112,7 +123,7 @@ def intake(home: Path, partition: int) -> None:
         MUTANTS[mutant]()
     here = settings(home)
     keeper = Keeper(home, partition, here.intakes, metrics(), FileDevices(home))
-    detection = Detection([Watch(CRISIS, loads(PACK), Open())], lambda *_: {}, lambda device: True)
+    detection = Detection([Watch(d, loads(PACK), Open()) for d in (CRISIS, CLOCK)], lambda *_: {}, lambda device: True)
     asyncio.run(serve(Intake(here, partition, keeper, detection)))
 
 
@@ -195,8 +206,8 @@ def stored(home: Path, dataset: str = "test.pressure") -> list[dict[str, Any]]:
     return found
 
 
-def findings(here: Settings) -> list[dict[str, Any]]:
-    """Everything on the stream of findings."""
+def findings(here: Settings, rule: str = "crisis") -> list[dict[str, Any]]:
+    """What one rule found, from the stream of findings."""
 
     async def ask() -> list[dict[str, Any]]:
         client = await stream.connect(here)
@@ -210,7 +221,7 @@ def findings(here: Settings) -> list[dict[str, Any]]:
         finally:
             await client.close()
 
-    return asyncio.run(ask())
+    return [found for found in asyncio.run(ask()) if found["rule"] == rule]
 
 
 if __name__ == "__main__":

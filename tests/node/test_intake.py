@@ -66,6 +66,20 @@ def test_a_reading_over_mqtt_is_stored_and_a_crisis_becomes_one_finding(tmp_path
         assert len(stored(tmp_path)) == 3
 
 
+def test_time_alone_finds_also_while_readings_never_pause(tmp_path: Path) -> None:
+    with running(tmp_path, ["gw-1"], rows(["gw-1"], 1)) as (here, _, _):
+        gateway = publisher(here, "gw-1")
+        seen: set[str] = set()
+        deadline = time.monotonic() + 60
+        while len(seen) < 3:
+            assert time.monotonic() < deadline
+            for _ in range(100):
+                gateway.publish("readings/gw-1/batch", body("gw-1-d0", now_us(), 100))
+                time.sleep(0.005)
+            seen = {found["id"] for found in findings(here, "clock")}
+        gateway.close()
+
+
 def test_what_was_taken_is_committed_when_it_is_told_to_stop(tmp_path: Path) -> None:
     with running(tmp_path, ["gw-1"], rows(["gw-1"], 1)) as (here, _, intakes):
         gateway = publisher(here, "gw-1")

@@ -22,7 +22,8 @@ from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
 from hucheng.base import stream
-from hucheng.base.keeping import Keeper, Round
+from hucheng.base.keeping import Keeper
+from hucheng.base.rounds import Round
 from hucheng.decisions.findings import Finding, encode
 from hucheng.errors import Fenced, LakeError, StreamError
 from hucheng.node.chores import Chores
@@ -32,6 +33,9 @@ from hucheng.settings import Settings
 log = logging.getLogger(__name__)
 COMMIT_S, COMMIT_ROWS, MOST_ROWS = 1.0, 100_000, 400_000
 STEP_BYTES = 3 << 19
+ABREAST_S = 2.0
+DEAF = {"stream", "broker", "disk", "room"}
+"""Problems under which devices cannot be heard."""
 PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -142,9 +146,15 @@ class Intake:
             kept = self.keeper.take(messages)
             findings = self.detection.look(kept.fresh, self._reading_time()) if kept.fresh else []
             await self._publish(client, findings)
-        elif reader.pending == 0 and not self.problems:
+        if self._abreast(reader):
             await self._publish(client, self.detection.due(self._clock()))
         await self._maybe_commit()
+
+    def _abreast(self, reader: stream.Reader) -> bool:
+        """Whether we hear what is sent now: only then does silence mean anything, and time alone may find something."""
+        if DEAF & self.problems.keys() or reader.waiting:
+            return False
+        return reader.pending == 0 or abs((self._clock() - self._reading_time()).total_seconds()) < ABREAST_S
 
     async def _publish(self, client: Client, findings: Sequence[Finding]) -> None:
         """Store findings; goes on trying, because their readings must not be committed before them."""
