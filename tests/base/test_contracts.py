@@ -41,7 +41,7 @@ def test_an_observation_is_read_whole() -> None:
     assert contract.freshness == timedelta(hours=2) and contract.hot == timedelta(days=3)
     assert contract.device_rate == (5, 1000)
     assert contract.metrics["systolic_bp"].high == 300 and contract.metrics["heart_rate"].integer
-    assert Catalogue(load_folder(HERE)).metrics["systolic_bp"] == ("test.pressure",)
+    assert Catalogue(load_folder(HERE)).metrics["systolic_bp"] == ("test.pressure", "test.second")
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,9 @@ def judge(home: Path, here: Any, logs: list[Log]) -> None:
     assert all(log.failed is None for log in logs) and len(acknowledged) > 1000
     lake = Counter((row["device_id"], row["t"], row["value"]) for row in stored(home))
     assert [reading for reading, times in lake.items() if times > 1] == [], "doubled"
-    assert acknowledged - lake.keys() == set(), f"acknowledged and lost; set aside: {Quarantine(home / 'lake').counts()}"
+    assert acknowledged - lake.keys() == set(), (
+        f"acknowledged and lost; set aside: {Quarantine(home / 'lake').counts()}"
+    )
     assert lake.keys() <= sent, "from nowhere"
     crises = {(device, at) for device, at, value in lake if value >= 180}
     found = Counter((f["device_id"], f["id"]) for f in findings(here))
