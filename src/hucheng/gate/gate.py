@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from pyroaring import BitMap
 
 from hucheng.base.catalogue import Catalogue
 from hucheng.base.contracts import Contract
@@ -18,20 +17,20 @@ from hucheng.base.lake import Lake
 from hucheng.base.projection import Projection, table
 from hucheng.base.registers import Registers
 from hucheng.base.rpc import exposed
-from hucheng.errors import BadRequest, HuchengError, Refused, Unavailable
+from hucheng.errors import BadRequest, Refused, Unavailable
 from hucheng.gate.bulk import Engine
 from hucheng.gate.entries import Entry, asked_by
 from hucheng.gate.facts import CaseLookup, FactFinder, Found
 from hucheng.gate.journal import Journal
-from hucheng.gate.policy import Facts, Policies, check
+from hucheng.gate.judge import Judge
+from hucheng.gate.policy import check
 from hucheng.gate.principals import Principal, Principals
 from hucheng.gate.purposes import Purpose, Purposes, Request
 from hucheng.gate.shaping import control, hand_out, named_in, shape, use_of
 from hucheng.gate.standing import Sink, StandingView
 from hucheng.gate.stores import Read, ReadingStore, RegisterStore, Store
-from hucheng.gate.views import Given, Part, View
-
-_DECISIONS = 50_000
+from hucheng.gate.views import Part, View
+from hucheng.gate.witness import Witness
 
 
 class Gate:
@@ -63,7 +62,6 @@ class Gate:
         self._registers = registers
         self._keys = keys
         self._purposes = purposes
-        self._sink = sink
         self._clock = clock
         self._finder = FactFinder(registers, principals, clock, cases)
         self._lake = lake
@@ -73,8 +71,8 @@ class Gate:
             "register": RegisterStore(registers),
             "lake": ReadingStore(registers, lake, current, partitions=partitions, clock=clock),
         }
-        self._policies: tuple[int, Policies, dict[str, HuchengError]] | None = None
-        self._decided: dict[tuple[Any, ...], str] = {}
+        self._judge = Judge(purposes, catalogue)
+        self._witness = Witness(journal, sink, keys, purposes, catalogue, clock)
 
     def register_store(self, name: str, store: Store) -> None:
         """Let another room keep a dataset: its contract names ``name`` as its store."""
@@ -114,7 +112,7 @@ class Gate:
             return self._bulk_engine([part.contract for part in parts_]), parts_
 
         readable = {name: part for name, part in parts.items() if part is not None}
-        note = self._noting(who, why, found, person)
+        note = self._witness.noting(who, why, found, person)
         return View(who, why, readable, found.scope, self._store, note, bulk)
 
     @exposed
@@ -138,7 +136,7 @@ class Gate:
             asked = read.where.get("resident_id")
             if person is not None and isinstance(asked, str) and asked != person:
                 other = self._finder.find(who, purpose, asked, case)
-                raise self._refused(who, purpose, "read", other, asked, datasets, _another(person))
+                raise self._witness.refused(who, purpose, "read", other, asked, datasets, _another(person))
         parts = {}
         for name in datasets:
             part = self._part(who, why, found, name, "read")
@@ -148,11 +146,11 @@ class Gate:
         def bulk() -> tuple[Engine, list[Part]]:
             raise BadRequest("a look is not a bulk use", mend="open a view")
 
-        view = View(who, why, parts, found.scope, self._store, self._noting(who, why, found, person), bulk)
+        view = View(who, why, parts, found.scope, self._store, self._witness.noting(who, why, found, person), bulk)
         try:
             return view.look(reads)
         except Refused as refusal:
-            raise self._refused(who, purpose, "read", found, person, datasets, refusal) from refusal
+            raise self._witness.refused(who, purpose, "read", found, person, datasets, refusal) from refusal
 
     def authorise(
         self,
@@ -172,10 +170,10 @@ class Gate:
         if person is None and found.case is not None:
             person = found.case.resident_id
         try:
-            policy = self._decide(who, action, None, found.facts, "base")
+            policy = self._judge.decide(who, action, None, found.facts, "base")
         except Refused as refusal:
-            raise self._refused(who, "", action, found, person, (), refusal) from refusal
-        self._append(
+            raise self._witness.refused(who, "", action, found, person, (), refusal) from refusal
+        self._witness.append(
             Entry(
                 at=self._clock(),
                 kind="deed",
@@ -184,8 +182,8 @@ class Gate:
                 action=action,
                 case=case,
                 policy=policy,
-                person=self._recorded(person),
-                detail=dict(context or {}) if self._recorded(person) else {},
+                person=self._witness.recorded(person),
+                detail=dict(context or {}) if self._witness.recorded(person) else {},
                 **asked_by(who),
             )
         )
@@ -194,20 +192,20 @@ class Gate:
         """Permit what is done for a purpose without a dataset, or raise Refused; the caller notes what came of it."""
         who, why, found, person = self._known(principal, purpose, (), None, person)
         try:
-            self._decide(who, action, None, found.facts, self._purposes.owner(why.id))
+            self._judge.decide(who, action, None, found.facts, self._purposes.owner(why.id))
         except Refused as refusal:
-            raise self._refused(who, purpose, action, found, person, (), refusal) from refusal
+            raise self._witness.refused(who, purpose, action, found, person, (), refusal) from refusal
         return who
 
     def stand(
         self, principal: Principal, purpose: str, dataset: str, fields: Sequence[str] | None = None
     ) -> StandingView:
         """A standing view of the stream of one dataset, for a purpose that is declared as standing. Raises Refused."""
-        sink = self._sink or self._journal_one
+        sink = self._witness.sink
         who, why, found, _ = self._known(principal, purpose, [dataset], None, None)
         if not why.standing:
             refusal = Refused(f"{purpose} is no standing purpose", policy="purpose.standing", needed="standing: true")
-            raise self._refused(who, purpose, "stand", found, None, [dataset], refusal)
+            raise self._witness.refused(who, purpose, "stand", found, None, [dataset], refusal)
         part = self._part(who, why, found, dataset, "stand")
         assert part is not None
         wanted = tuple(fields) if fields is not None else part.use.fields
@@ -218,7 +216,7 @@ class Gate:
                 policy="contract.fields",
                 needed=f"one of {', '.join(part.use.fields)}",
             )
-            raise self._refused(who, purpose, "stand", found, None, [dataset], refusal)
+            raise self._witness.refused(who, purpose, "stand", found, None, [dataset], refusal)
         entry = Entry(
             at=self._clock(),
             kind="standing",
@@ -299,7 +297,7 @@ class Gate:
                     f"{purpose} needs an open case", policy="purpose.case", needed="an open case about the person"
                 )
         except Refused as refusal:
-            raise self._refused(who, purpose, "read", found, person, datasets, refusal) from refusal
+            raise self._witness.refused(who, purpose, "read", found, person, datasets, refusal) from refusal
         if why.needs_case and person is None and found.case is not None:
             person = found.case.resident_id
             found = self._finder.find(who, purpose, person, case)
@@ -313,153 +311,13 @@ class Gate:
         person = found.facts.person or None
         try:
             use = use_of(contract, why.id)
-            policy = self._decide(who, action, dataset, found.facts, self._purposes.owner(why.id))
+            policy = self._judge.decide(who, action, dataset, found.facts, self._purposes.owner(why.id))
             control(contract, use)
         except Refused as refusal:
             if soft:
                 return None
-            raise self._refused(who, why.id, action, found, person, [dataset], refusal) from refusal
+            raise self._witness.refused(who, why.id, action, found, person, [dataset], refusal) from refusal
         return Part(contract, use, policy)
-
-    def _decide(self, who: Principal, action: str, dataset: str | None, facts: Facts, owner: str) -> str:
-        policies, broken = self._current_policies()
-        if owner in broken:
-            raise Refused(
-                f"the policies of {owner} cannot be applied: {broken[owner].what}",
-                policy="policies.valid",
-                needed="policies that validate",
-            )
-        key = (who, action, dataset, facts, owner)
-        known = self._decided.get(key)
-        if known is None:
-            known = policies.decide(who, action, dataset, facts, owner=owner)
-            if len(self._decided) >= _DECISIONS:
-                self._decided.clear()
-            self._decided[key] = known
-        return known
-
-    def _current_policies(self) -> tuple[Policies, dict[str, HuchengError]]:
-        changes = self._purposes.changes
-        if self._policies is None or self._policies[0] != changes:
-            accepted = self._purposes.policies()
-            broken: dict[str, HuchengError] = {}
-            for app, text in accepted.items():
-                try:
-                    check(app, text, self.catalogue)
-                except HuchengError as error:
-                    broken[app] = error
-            sound = {app: text for app, text in accepted.items() if app not in broken}
-            self._decided.clear()
-            self._policies = changes, Policies(self.catalogue, sound), broken
-        return self._policies[1], self._policies[2]
-
-    def _refused(
-        self,
-        who: Principal,
-        purpose: str,
-        action: str,
-        found: Found,
-        person: str | None,
-        datasets: Iterable[str],
-        refusal: Refused,
-    ) -> Refused:
-        """The refusal, after it is in the journal; a mandate that ended is named as the reason."""
-        if found.ended is not None and not found.facts.mandate and refusal.details.get("policy") != "mandate.in-force":
-            name, end = found.ended
-            refusal = Refused(
-                f"the mandate {name} ended on {end.date().isoformat()}",
-                where=purpose or action,
-                mend="needed: a new mandate from the resident",
-                policy="mandate.in-force",
-                needed="a new mandate from the resident",
-                needed_zh="居民新的委托",
-            )
-        if refusal.details.get("journaled"):
-            return refusal
-        recorded = self._recorded(person)
-        entry = Entry(
-            at=self._clock(),
-            kind="refused",
-            purpose=purpose if purpose in {one.id for one in self._purposes.all()} else "",
-            basis="",
-            datasets=tuple(name for name in datasets if name in self.catalogue),
-            action=action,
-            case=found.case.id if found.case is not None else None,
-            result="refused",
-            policy=str(refusal.details.get("policy", "")),
-            person=recorded,
-            detail={} if recorded or person is None else {"asked": self._digest(person)},
-            **asked_by(who),
-        )
-        if self.journal is not None or self._sink is not None:
-            (self._journal_one if self.journal is not None else self._sink or self._journal_one)(entry)
-        refusal.details["journaled"] = True
-        return refusal
-
-    def _noting(self, who: Principal, why: Purpose, found: Found, person: str | None) -> Callable[[Given], None]:
-        """What writes a hand-out into the journal."""
-
-        def note(given: Given) -> None:
-            recorded = self._recorded(person)
-            others = given.people - {recorded} if recorded else given.people
-            if recorded is None and len(others) == 1 and given.kind == "look":
-                recorded, others = next(iter(others)), frozenset()
-            entry = Entry(
-                at=self._clock(),
-                kind=given.kind,
-                purpose=why.id,
-                basis=why.legal_basis,
-                datasets=tuple(part.contract.id for part in given.uses),
-                fields=tuple(part.use.fields for part in given.uses),
-                case=found.case.id if found.case is not None else None,
-                policy=given.uses[0].policy if given.uses else "",
-                counts={"rows": given.rows, "people": self._count(given, recorded)},
-                person=recorded,
-                people=others,
-                detail=self._detail(given.reads, recorded),
-                **asked_by(who),
-            )
-            self._append(entry, given.numbers)
-
-        return note
-
-    @staticmethod
-    def _count(given: Given, recorded: str | None) -> int:
-        if given.numbers is not None:
-            return len(given.numbers)
-        return len(given.people | ({recorded} if recorded else set()))
-
-    def _detail(self, reads: Sequence[Read], recorded: str | None) -> dict[str, Any]:
-        """What was asked for: in full where it is sealed for one person, otherwise as keyed digests."""
-        found: list[dict[str, Any]] = []
-        for read in reads:
-            where = {n: v if recorded else self._digest(v) for n, v in read.where.items() if n != "resident_id"}
-            one: dict[str, Any] = {"dataset": read.dataset, "kind": read.kind}
-            if where:
-                one["where"] = where
-            if read.device:
-                one["device"] = read.device if recorded else self._digest(read.device)
-            if read.since:
-                one["since"] = read.since.isoformat()
-            found.append(one)
-        return {"reads": found} if found else {}
-
-    def _digest(self, value: Any) -> str:
-        return self._keys.digest("journal values", str(value)).hex()[:32]
-
-    def _recorded(self, person: str | None) -> str | None:
-        """The person, if we know anybody of this id: a made-up id must not become a person of the journal."""
-        if person is None:
-            return None
-        return person if self._keys.people([person], make=False) else None
-
-    def _append(self, entry: Entry, numbers: BitMap | None = None) -> None:
-        if self.journal is None:
-            raise Unavailable("this process keeps no journal, so it hands nothing out", mend="ask the steward")
-        self.journal.append([entry], numbers=numbers)
-
-    def _journal_one(self, entry: Entry) -> None:
-        self._append(entry)
 
     def _store(self, contract: Contract) -> Store:
         found = self._stores.get(contract.store)
