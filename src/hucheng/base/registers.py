@@ -7,8 +7,6 @@ and adds what is known now. Fields that the contract calls sensitive are sealed 
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -16,7 +14,7 @@ from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, Select, delete, or_, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 
 from hucheng.base.bitemporal import (
     as_known,
@@ -35,9 +33,9 @@ from hucheng.base.catalogue import Catalogue
 from hucheng.base.contracts import Contract
 from hucheng.base.keys import Keys, sealed, unsealed
 from hucheng.base.ledger import Ledger, after_commit, insert
+from hucheng.base.remembered import Remembered
 from hucheng.errors import BadRequest, KeyMissing
 
-_CACHE = 200_000  # places kept in memory, about 1 kB each
 _PARSE: dict[str, Callable[[str], Any]] = {"date": date.fromisoformat, "timestamp": datetime.fromisoformat}
 
 
@@ -69,10 +67,7 @@ class Registers:
         self._keys = keys
         self._catalogue = catalogue
         self._clock = clock
-        self._live: dict[tuple[str, str], list[Any]] = {}
-        self._of: dict[tuple[str, str], list[Any]] = {}
-        self._changes: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self._memory = Remembered(ledger)
         self._things = {c.id: AESGCM(keys.sub(f"register/{c.id}")) for c in catalogue if c.kind == "register"}
 
     def put(
@@ -131,7 +126,7 @@ class Registers:
                 )
             if changed:
                 self._write(writing, dataset, closing, adding, now)
-                after_commit(writing, lambda: self._forget(dataset, list(keyed), adding, before))
+                after_commit(writing, lambda: self._memory.touched(dataset, keyed, adding, before.values()))
         return changed
 
     def end(
@@ -147,7 +142,7 @@ class Registers:
             if old:
                 adding = [rest for piece in old for rest in rests(piece, start, None, now)]
                 self._write(writing, dataset, [piece.id for piece in old], adding, now)
-                after_commit(writing, lambda: self._forget(dataset, [text], [], {text: old}))
+                after_commit(writing, lambda: self._memory.touched(dataset, [text], [], [old]))
         return len(old)
 
     def live(
@@ -159,7 +154,7 @@ class Registers:
         """
         contract = self._contract(dataset)
         text = joined(key)
-        found = self._cached(self._live, (dataset, text), lambda: as_known(dataset).where(register.c.key == text))
+        found = self._memory.of_key(dataset, text)
         moment = at or self._clock()
         for row in found:
             if holds(row, moment):
@@ -169,18 +164,14 @@ class Registers:
     def of_person(self, dataset: str, resident_id: str, *, at: datetime | None = None) -> list[dict[str, Any]]:
         """The rows about one person that hold at ``at`` (None: now)."""
         contract = self._contract(dataset)
-        found = self._cached(
-            self._of,
-            (dataset, resident_id),
-            lambda: _about(dataset, resident_id),
-        )
+        found = self._memory.of_person(dataset, resident_id)
         moment = at or self._clock()
         return [self._opened(contract, row) for row in found if holds(row, moment)]
 
     def known_of_person(self, dataset: str, resident_id: str) -> list[Row]:
         """The rows about one person as we know them now, past and future ones too, by their begin."""
         contract = self._contract(dataset)
-        found = self._cached(self._of, (dataset, resident_id), lambda: _about(dataset, resident_id))
+        found = self._memory.of_person(dataset, resident_id)
         return sorted(self._rows(contract, found), key=lambda row: row.valid_from)
 
     def find(
@@ -250,31 +241,11 @@ class Registers:
 
     def forget_cached(self) -> None:
         """Read everything anew: another process wrote to the ledger."""
-        with self._lock:
-            self._changes.update(contract.id for contract in self._catalogue)
-            self._live.clear()
-            self._of.clear()
+        self._memory.forget(contract.id for contract in self._catalogue)
 
     def warm(self, dataset: str) -> int:
-        """Take a whole register into memory, in one pass, so that single reads never wait for it; returns its rows.
-
-        At most as many as are kept (`_CACHE`); changes later on touch only what they change.
-        """
-        self._contract(dataset)
-        changes = self._changes[dataset]
-        live: dict[tuple[str, str], list[Any]] = {}
-        of: dict[tuple[str, str], list[Any]] = {}
-        with self._ledger.read() as conn:
-            rows = conn.execute(as_known(dataset).limit(_CACHE)).all()
-        for row in rows:
-            live.setdefault((dataset, row.key), []).append(row)
-            if row.resident_id is not None:
-                of.setdefault((dataset, row.resident_id), []).append(row)
-        with self._lock:
-            if changes == self._changes[dataset] and len(rows) < _CACHE:
-                self._live.update(live)
-                self._of.update(of)
-        return len(rows)
+        """Take a whole register into memory, so that single reads never wait for the ledger; returns its rows."""
+        return self._memory.warm(self._contract(dataset).id)
 
     def _contract(self, dataset: str) -> Contract:
         contract = self._catalogue.get(dataset)
@@ -388,38 +359,6 @@ class Registers:
         except KeyMissing:
             return False
         return all(before.get(name) == row.get(name) for name in contract.field_names)
-
-    def _cached(
-        self, cache: dict[tuple[str, str], list[Any]], place: tuple[str, str], query: Callable[[], Select[Any]]
-    ) -> list[Any]:
-        found = cache.get(place)
-        if found is not None:
-            return found
-        changes = self._changes[place[0]]
-        with self._ledger.read() as conn:
-            rows = list(conn.execute(query()).all())
-        with self._lock:
-            if changes == self._changes[place[0]]:  # a change meanwhile must not leave the old rows here
-                if len(cache) >= _CACHE:
-                    cache.clear()
-                cache[place] = rows
-        return rows
-
-    def _forget(
-        self, dataset: str, keys: list[str], adding: list[dict[str, Any]], before: Mapping[str, list[Any]]
-    ) -> None:
-        """Drop what a change touched: its keys, and the people before and after it."""
-        people = {row["resident_id"] for row in adding} | {row.resident_id for old in before.values() for row in old}
-        with self._lock:
-            self._changes[dataset] += 1
-            for key in keys:
-                self._live.pop((dataset, key), None)
-            for person in people:
-                self._of.pop((dataset, person), None)
-
-
-def _about(dataset: str, resident_id: str) -> Select[Any]:
-    return as_known(dataset).where(register.c.resident_id == resident_id)
 
 
 def _sensitive(contract: Contract) -> list[str]:
