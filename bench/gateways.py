@@ -80,7 +80,8 @@ def columns(devices: list[dict[str, Any]]) -> tuple[str, str]:
 
 async def steady(gateway: Gateway, name: str, devices: list[dict[str, Any]], batch: int, end: float) -> None:
     """All devices once a second, in batches spread over it."""
-    parts = [columns(devices[i : i + batch]) + (len(devices[i : i + batch]),) for i in range(0, len(devices), batch)]
+    pieces = [devices[i : i + batch] for i in range(0, len(devices), batch)]
+    parts = [(*columns(piece), len(piece)) for piece in pieces]
     step = 1.0 / len(parts)
     due = time.monotonic() + random.random()
     number = 0
