@@ -1,4 +1,4 @@
-"""Rows of registers in memory, to read single people: never older than the ledger; a change drops what it touches."""
+"""Rows of registers in memory, for reads of single people; never older than the ledger: a change drops its rows."""
 
 from __future__ import annotations
 
