@@ -247,3 +247,37 @@ def test_the_log_names_nobody(node: Node) -> None:
     log = (node.settings.home / "logs" / "steward.jsonl").read_text(encoding="utf-8")
     for secret in (person, "门牌", "184", "血压", "李敏", "陈桂兰"):
         assert secret not in log
+
+
+def test_whatever_goes_wrong_while_reading_the_stream_the_desk_does_not_go_deaf(node: Node) -> None:
+    from hucheng.base.broker import FINDINGS
+    from hucheng.node.consumers import Consumer
+
+    findings = [a_finding(f"r{n}") for n in range(3)]
+    node.publish(findings)
+    taken: list[bytes] = []
+
+    class Stumbling(Consumer):
+        stumbles = 2
+
+        async def _offer(self, messages: Any) -> None:
+            if self.stumbles:
+                self.stumbles -= 1
+                raise RuntimeError("nobody thought of this")
+            await super()._offer(messages)
+
+    async def scene() -> str | None:
+        client = await stream.connect(node.settings)
+        consumer = Stumbling(client, FINDINGS, "findings.>", taken.extend)
+        consumer.ack_wait_s = 1.0
+        task = asyncio.create_task(consumer.run())
+        async with asyncio.timeout(60):
+            while len(set(taken)) < 3:
+                await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await client.close()
+        return consumer.problem
+
+    assert asyncio.run(scene()) is None
+    assert set(taken) == {encode(one) for one in findings}

@@ -7,8 +7,9 @@ away, and `problems` says so. What is durable here is taken out of the stream in
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nats.aio.client import Client
@@ -38,6 +39,7 @@ class Consumer:
         self._client, self._take = client, take
         self._refused: set[int] = set()
         self.taken = 0
+        self.ack_wait_s = ACK_WAIT_S
         self.problem: str | None = None
 
     @property
@@ -55,18 +57,26 @@ class Consumer:
             try:
                 subscription = await self._subscribe()
                 failures, self.problem = 0, None
-                await self._loop(subscription)
+                try:
+                    await self._loop(subscription)
+                finally:
+                    with contextlib.suppress(NatsError):
+                        await subscription.unsubscribe()
             except (NatsError, APIError, OSError, TimeoutError) as error:
                 failures += 1
                 self.problem = f"{self.stream}: the broker does not answer ({type(error).__name__})"
-                await asyncio.sleep(PAUSES_S[min(failures, 4)])
+            except Exception as error:  # whatever it is, the desk must not go deaf
+                failures += 1
+                self.problem = f"{self.stream}: cannot be read ({type(error).__name__}), see the log"
+                log.exception("stream cannot be read, trying again", extra={"fields": {"stream": self.stream}})
+            await asyncio.sleep(PAUSES_S[min(failures, 4)])
 
     async def _subscribe(self) -> Any:
         config = ConsumerConfig(
             durable_name="steward",
             deliver_policy=DeliverPolicy.ALL,
             ack_policy=AckPolicy.EXPLICIT,
-            ack_wait=ACK_WAIT_S,
+            ack_wait=self.ack_wait_s,
             max_ack_pending=MAX_PENDING,
             filter_subject=self.subject,
         )
@@ -120,13 +130,3 @@ class Consumer:
         floor = info.ack_floor.stream_seq if info.ack_floor else 0
         if floor:
             await self._client.jetstream().purge_stream(self.stream, seq=floor + 1)
-
-
-async def each_status(client: Client, hear: Callable[[bytes], None]) -> Awaitable[None]:
-    """Have every status of an intake told to ``hear``; returns a coroutine function that ends it."""
-
-    async def heard(message: Msg) -> None:
-        hear(message.data)
-
-    subscription = await client.subscribe("status.intake.*", cb=heard)
-    return subscription.unsubscribe()

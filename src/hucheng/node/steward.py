@@ -249,8 +249,11 @@ async def _serve(settings: Settings, apps: Sequence[App] | None) -> None:
         await server.start()
         steward.start()
         tasks.append(asyncio.create_task(_listen(settings, steward)))
+        tasks.append(asyncio.create_task(stop.wait()))
         log.info("steward ready")
-        await stop.wait()
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if not stop.is_set():
+            tasks[0].result()  # it should never end: what ended it is the error of this process
     finally:
         await _ended(tasks)
         await server.stop()
