@@ -1,7 +1,8 @@
-"""Merkle trees over entry hashes (shape and prefix of RFC 6962): one root stands for many entries.
+"""Merkle trees over entry hashes: one root stands for many entries, and a short path proves that one is among them.
 
-The leaves are the entries' chain hashes as they are. An entry's preimage is longer than a node's 65 bytes
-(`hucheng.gate.journal` writes no shorter one), so that no entry can pass for a node.
+Sixteen children a node: a fifteenth of the hashes of a binary tree, which is what a verification's time goes into.
+The leaves are the entries' chain hashes as they are; whoever checks knows how many there are (the checkpoint that
+is signed says so), so that no inner node can pass for a leaf.
 """
 
 from __future__ import annotations
@@ -9,33 +10,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
+WIDTH = 16
+NODE = b"\x01"
+
+Step = tuple[int, list[bytes]]
+"""One level of a path: the place among the children, and the other children in their order."""
+
 
 def root(leaves: Sequence[bytes]) -> bytes:
-    """Root of the tree over 32-byte leaves; of no leaves: the hash of nothing."""
+    """Root of the tree over 32-byte leaves; of no leaves: the hash of nothing; of one: that leaf."""
     if not leaves:
         return sha256(b"").digest()
     level = list(leaves)
     while len(level) > 1:
-        odd = [level.pop()] if len(level) % 2 else []
-        level = [sha256(b"\x01" + a + b).digest() for a, b in zip(level[::2], level[1::2], strict=True)] + odd
+        level = _above(level)
     return level[0]
 
 
-def path(leaves: Sequence[bytes], index: int) -> list[tuple[str, bytes]]:
-    """What proves that leaf ``index`` is under the root: neighbours from the bottom, with their side."""
+def path(leaves: Sequence[bytes], index: int) -> list[Step]:
+    """What proves that leaf ``index`` is under the root, from the bottom."""
     level, here, steps = list(leaves), index, []
     while len(level) > 1:
-        neighbour = here ^ 1
-        if neighbour < len(level):
-            steps.append(("left" if neighbour < here else "right", level[neighbour]))
-        odd = [level.pop()] if len(level) % 2 else []
-        level = [sha256(b"\x01" + a + b).digest() for a, b in zip(level[::2], level[1::2], strict=True)] + odd
-        here //= 2
+        start = here - here % WIDTH
+        others = level[start : start + WIDTH]
+        del others[here - start]
+        steps.append((here - start, others))
+        level, here = _above(level), here // WIDTH
     return steps
 
 
-def climb(leaf: bytes, steps: Sequence[tuple[str, bytes]]) -> bytes:
+def climb(leaf: bytes, steps: Sequence[Step]) -> bytes:
     """The root that a leaf and its path lead to."""
-    for side, other in steps:
-        leaf = sha256(b"\x01" + (other + leaf if side == "left" else leaf + other)).digest()
+    for place, others in steps:
+        leaf = sha256(NODE + b"".join([*others[:place], leaf, *others[place:]])).digest()
     return leaf
+
+
+def _above(level: Sequence[bytes]) -> list[bytes]:
+    return [sha256(NODE + b"".join(level[n : n + WIDTH])).digest() for n in range(0, len(level), WIDTH)]
