@@ -93,7 +93,7 @@ async def _watch(
         version = (await desk.queue(officer, limit=1)).version
         while len(seen) < len(wanted):
             version = await desk.changes(version, 10.0)
-            for row in (await desk.queue(officer, limit=50, order="newest")).cases:
+            for row in (await desk.queue(officer, limit=200, order="newest")).cases:
                 if row.resident_id in sent:
                     seen.setdefault(row.resident_id, time.perf_counter())
 

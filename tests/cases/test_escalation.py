@@ -42,12 +42,29 @@ def test_it_climbs_every_tier_and_the_last_never_gives_up(town: Town, clock: Clo
     assert len(town.timers(case_id)) == 1
 
 
+def test_the_last_tier_is_called_for_ever_but_not_ever_as_often(town: Town, clock: Clock) -> None:
+    case_id, _ = town.take_in(town.find())
+    for wait in (60, 120, 120):
+        clock.after(wait)
+        town.poll()
+    waits = []
+    for _ in range(18):
+        due = town.due()
+        assert due is not None
+        waits.append(round((due - clock()).total_seconds()))
+        clock.at = due
+        assert town.poll() == 1
+    assert waits[:6] == [60] * 6
+    assert waits[6:] == [120, 180, 240, 300, 360, 420, 480, 540, 600, 600, 600, 600]
+    assert calls(town, case_id).count(4) == 19
+
+
 def test_a_night_of_calling_does_not_grow_the_state(town: Town, clock: Clock) -> None:
     case_id, _ = town.take_in(town.find())
     sizes = []
     for _ in range(60):
-        clock.after(120)
-        town.poll()
+        clock.after(700)
+        assert town.poll() == 1
         with town.ledger.read() as conn:
             sizes.append(len(town.handling.running(conn, case_id).state()["tasks"]))
     assert max(sizes[10:]) == sizes[10]

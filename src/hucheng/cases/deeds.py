@@ -86,7 +86,7 @@ def _take(m: _Moment) -> None:
     m.handling.apply(
         m.conn,
         m.row,
-        m.running,
+        m.running.stand(),
         moved,
         m.now,
         assigned_to=m.deed.actor[0],
@@ -109,14 +109,14 @@ def _go(m: _Moment) -> None:
     under_way = step is not None and step.phase == "way"
     moved = m.running.stay() if under_way else m.running.complete("go")
     _say(m, "on_the_way", minutes=minutes)
-    m.handling.apply(m.conn, m.row, m.running, moved, m.now, **changes)
+    m.handling.apply(m.conn, m.row, m.running.stand(), moved, m.now, **changes)
 
 
 def _visit(m: _Moment) -> None:
     moved = m.running.complete("visit")
     _say(m, "visited")
     owing.settle(m.conn, m.row.id, ["promise"], m.deed.actor[0], m.now)
-    m.handling.apply(m.conn, m.row, m.running, moved, m.now, responder=m.deed.actor[1], eta_minutes=0)
+    m.handling.apply(m.conn, m.row, m.running.stand(), moved, m.now, responder=m.deed.actor[1], eta_minutes=0)
 
 
 def _hand_over(m: _Moment) -> None:
@@ -130,7 +130,7 @@ def _hand_over(m: _Moment) -> None:
         m.handling.apply(
             m.conn,
             m.row,
-            m.running,
+            m.running.stand(),
             moved,
             m.now,
             assigned_to=None,
@@ -152,7 +152,7 @@ def _hand_over(m: _Moment) -> None:
     m.handling.apply(
         m.conn,
         m.row,
-        m.running,
+        m.running.stand(),
         m.running.stay(),
         m.now,
         assigned_to=to,
@@ -165,7 +165,7 @@ def _note(m: _Moment) -> None:
     if not (m.deed.note or "").strip():
         raise BadRequest("an empty note", where=m.row.id, mend="write what you know")
     _say(m, "note")
-    m.handling.apply(m.conn, m.row, m.running, m.running.stay(), m.now)
+    m.handling.apply(m.conn, m.row, m.running.stand(), m.running.stay(), m.now)
 
 
 def _answer(m: _Moment) -> None:
@@ -173,7 +173,7 @@ def _answer(m: _Moment) -> None:
         raise BadRequest("which answer?", where=m.row.id, mend="`to` is the id of what was owed")
     text = owing.give(m.conn, m.row.id, m.deed.to, m.deed.actor[0], m.now)
     _say(m, "answered", text=text)
-    m.handling.apply(m.conn, m.row, m.running, m.running.stay(), m.now)
+    m.handling.apply(m.conn, m.row, m.running.stand(), m.running.stay(), m.now)
 
 
 def _close(m: _Moment) -> None:
@@ -189,7 +189,7 @@ def _close(m: _Moment) -> None:
     m.handling.apply(
         m.conn,
         m.row,
-        m.running,
+        m.running.stand(),
         moved,
         m.now,
         is_open=False,

@@ -21,9 +21,9 @@ from hucheng.cases import outbox, owing
 from hucheng.cases.clock import instant, micros
 from hucheng.cases.history import History, Line
 from hucheng.cases.models import Models
-from hucheng.cases.processes import Service
+from hucheng.cases.processes import Model, Service
 from hucheng.cases.rosters import Contact, Rosters, scopes_of
-from hucheng.cases.running import Moved, Running, Timer, packed, unpacked
+from hucheng.cases.running import Moved, Running, Stand, Timer, unpacked
 from hucheng.cases.tables import case_called, case_decision, case_file, case_state, case_timer
 from hucheng.cases.words import OWED
 from hucheng.decisions.bodies import Bodies
@@ -36,6 +36,8 @@ ANSWER_WITHIN = timedelta(hours=24)
 """How soon the resident and whoever was called are to hear what came of it."""
 APPEAL_WITHIN = timedelta(days=15)
 """How soon a human answers an appeal."""
+LONGEST = 10
+"""The longest wait for the last tier, in waits of the process."""
 
 
 @dataclass(frozen=True)
@@ -88,17 +90,18 @@ class Handling:
         step = conn.execute(select(case_timer.c.step).where(mine)).scalar()
         if step is None:
             return False
-        row, running = self.load(conn, case_id)
-        before = running.step
-        moved = running.fire(task)
+        row, kept = self._row(conn, case_id), self._kept(conn, case_id)
+        model = self.models.of_digest(conn, kept.model)
+        after = self.models.after(model, kept.state, task)
         conn.execute(delete(case_timer).where(mine))
-        if moved is None:
+        if after is None:
             self._set_due(conn, case_id)
             return False
-        if before is not None and before.phase == "called" and self.history.last(conn, case_id) != "nobody":
-            seconds = int(running.model.timers[step])
-            self.note(conn, row, "no_answer", now, tier=row.tier, seconds=seconds)
-        self.apply(conn, row, running, moved, now)
+        stand, moved = after
+        called = row.step in model.steps and model.steps[row.step].phase == "called"
+        if called and self.history.last(conn, case_id) != "nobody":
+            self.note(conn, row, "no_answer", now, tier=row.tier, seconds=int(model.timers[step]))
+        self.apply(conn, row, stand, moved, now)
         return True
 
     def appealed(self, conn: Connection, of: Decision, filed: Appeal, by: Principal, now: datetime) -> None:
@@ -123,25 +126,19 @@ class Handling:
 
     def load(self, conn: Connection, case_id: str) -> tuple[Any, Running]:
         """The row and the running process of a case. Raises NotFound."""
-        row = conn.execute(select(case_file).where(case_file.c.id == case_id)).first()
-        if row is None:
-            raise NotFound(f"no case {case_id!r}")
-        return row, self.running(conn, case_id)
+        return self._row(conn, case_id), self.running(conn, case_id)
 
     def running(self, conn: Connection, case_id: str) -> Running:
-        """The process of a case as it stands."""
-        kept = conn.execute(select(case_state).where(case_state.c.case_id == case_id)).first()
-        if kept is None:
-            raise NotFound(f"case {case_id!r} was erased")
-        model = self.models.of_digest(conn, kept.model)
-        return Running.restore(model, unpacked(kept.state))
+        """The process of a case as it stands. Raises NotFound where it was erased."""
+        kept = self._kept(conn, case_id)
+        return Running.restore(self.models.of_digest(conn, kept.model), unpacked(kept.state))
 
-    def apply(self, conn: Connection, row: Any, running: Running, moved: Moved, now: datetime, **changes: Any) -> None:
+    def apply(self, conn: Connection, row: Any, stand: Stand, moved: Moved, now: datetime, **changes: Any) -> None:
         """Store what a move made of a case: timers, calls, state, and the changes that the deed brings.
 
         Raises CaseError where somebody else changed the case meanwhile.
         """
-        self._begin(conn, row.id, moved, now)
+        self._begin(conn, row.id, moved, now, self._patience(conn, row, stand.model, moved))
         if moved.gone:
             gone = (case_timer.c.case_id == row.id) & case_timer.c.task.in_(moved.gone)
             conn.execute(delete(case_timer).where(gone))
@@ -149,18 +146,16 @@ class Handling:
         for service in moved.services:
             if service.do == "call":
                 tier = service.tier
-                self._call(conn, row, running.model.tiers, service, moved, now)
+                self._call(conn, row, stand.model.tiers, service, moved, now)
             else:
                 self._remind(conn, row, service, now)
-        step = running.step
-        state = "closed" if step is None else _STATES[step.phase]
-        self._keep(conn, row.id, running)
+        conn.execute(update(case_state).where(case_state.c.case_id == row.id).values(state=stand.state))
         done = conn.execute(
             update(case_file)
             .where(case_file.c.id == row.id, case_file.c.version == row.version)
             .values(
-                state=state,
-                step=step.id if step else None,
+                state="closed" if stand.step is None else _STATES[stand.step.phase],
+                step=stand.step.id if stand.step else None,
                 tier=tier,
                 version=row.version + 1,
                 due_us=self._next(conn, row.id),
@@ -203,7 +198,8 @@ class Handling:
 
     def _open(self, conn: Connection, key: str, finding: Finding, decision: str, now: datetime) -> str:
         model = self.models.of_kind(finding.kind)
-        begun = self.models.begun(model, finding.urgent)
+        stand, moved = self.models.begun(model, finding.urgent)
+        assert stand.step is not None
         place = self.place_of(finding.resident_id)
         name = "c-" + hashlib.sha256(decision.encode()).hexdigest()[:12]
         body = {
@@ -222,10 +218,10 @@ class Handling:
             "org": "/".join(place.path) + "/",
             "body": self.bodies.seal(conn, finding.resident_id, f"case/{name}", body),
             "opened_at": now,
-            "due_us": min((_due(timer, now) for timer in begun.moved.begun), default=None),
-            "state": _STATES[begun.step.phase],
-            "step": begun.step.id,
-            "tier": max((service.tier for service in begun.moved.services), default=0),
+            "due_us": min((_due(timer, now) for timer in moved.begun), default=None),
+            "state": _STATES[stand.step.phase],
+            "step": stand.step.id,
+            "tier": max((service.tier for service in moved.services), default=0),
             "joined": 0,
             "simulated": finding.simulated,
             "urgent": finding.urgent,
@@ -236,12 +232,12 @@ class Handling:
         self.models.keep(conn, model, now)
         conn.execute(case_file.insert(), values)
         conn.execute(case_decision.insert(), {"decision_id": decision, "case_id": name, "at": now})
-        conn.execute(case_state.insert(), {"case_id": name, "model": model.digest, "state": begun.state})
-        self._begin(conn, name, begun.moved, now)
+        conn.execute(case_state.insert(), {"case_id": name, "model": model.digest, "state": stand.state})
+        self._begin(conn, name, moved, now)
         owing.owe(conn, row, "resident", to=finding.resident_id, now=now, within=ANSWER_WITHIN)
         opened = Line("opened", values={"text": finding.text})
-        for service in begun.moved.services:
-            self._call(conn, row, model.tiers, service, begun.moved, now, opened)
+        for service in moved.services:
+            self._call(conn, row, model.tiers, service, moved, now, opened)
         return name
 
     def _join(self, conn: Connection, row: Any, finding: Finding, decision: str, now: datetime) -> None:
@@ -299,18 +295,36 @@ class Handling:
         )
 
     @staticmethod
-    def _begin(conn: Connection, case_id: str, moved: Moved, now: datetime) -> None:
+    def _begin(conn: Connection, case_id: str, moved: Moved, now: datetime, patience: int = 1) -> None:
         """Store the timers that begin; the poller fires each when it is due, however often the process dies."""
         timers = [
-            {"case_id": case_id, "task": timer.task, "step": timer.step, "due_us": _due(timer, now)}
+            {"case_id": case_id, "task": timer.task, "step": timer.step, "due_us": _due(timer, now, patience)}
             for timer in moved.begun
         ]
         if timers:
             conn.execute(case_timer.insert(), timers)
 
-    def _keep(self, conn: Connection, case_id: str, running: Running) -> None:
-        kept = update(case_state).where(case_state.c.case_id == case_id)
-        conn.execute(kept.values(state=packed(running.state())))
+    def _patience(self, conn: Connection, row: Any, model: Model, moved: Moved) -> int:
+        """By how much the wait for the last tier is longer: it is called again for ever, but not ever as often.
+
+        Five times at the wait of the process, then at growing waits up to ten times as long.
+        """
+        again = row.tier == model.tiers and any(service.do == "call" for service in moved.services)
+        return min(LONGEST, max(1, self.history.count(conn, row.id, "no_answer", row.tier) - 4)) if again else 1
+
+    @staticmethod
+    def _row(conn: Connection, case_id: str) -> Any:
+        row = conn.execute(select(case_file).where(case_file.c.id == case_id)).first()
+        if row is None:
+            raise NotFound(f"no case {case_id!r}")
+        return row
+
+    @staticmethod
+    def _kept(conn: Connection, case_id: str) -> Any:
+        kept = conn.execute(select(case_state).where(case_state.c.case_id == case_id)).first()
+        if kept is None:
+            raise NotFound(f"case {case_id!r} was erased")
+        return kept
 
     @staticmethod
     def _next(conn: Connection, case_id: str) -> int | None:
@@ -326,9 +340,9 @@ _STATES = {"called": "calling", "taken": "taken", "way": "visiting", "there": "v
 _SIMULATED = {"zh": "【模拟信号】", "en": "[simulated signal]"}
 
 
-def _due(timer: Timer, now: datetime) -> int:
+def _due(timer: Timer, now: datetime, patience: int = 1) -> int:
     """When a timer that begins now runs out, in microseconds since 1970."""
-    return micros(now) + int(timer.seconds * 1_000_000)
+    return micros(now) + int(timer.seconds * patience * 1_000_000)
 
 
 def due_timers(conn: Connection, now: datetime, limit: int = 200) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from hucheng.base.ledger import after_commit
 from hucheng.cases.rosters import TIERS
@@ -63,6 +63,12 @@ class History:
                 body = {"name": row.actor, "text": text, "note": None}
             found.append(Event(row.at, row.actor, body["name"], row.what, body["text"], body["note"]))
         return found
+
+    def count(self, conn: Connection, case_id: str, what: str, tier: int) -> int:
+        """How often something happened in a tier."""
+        c = case_event.c
+        query = select(func.count()).select_from(case_event)
+        return int(conn.execute(query.where(c.case_id == case_id, c.what == what, c.tier == tier)).scalar_one())
 
     def last(self, conn: Connection, case_id: str) -> str | None:
         """What the last line is about."""

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, select
 
 from hucheng.base.ledger import after_commit, insert
-from hucheng.cases.processes import Model, UserStep, read
-from hucheng.cases.running import Moved, Running, packed
+from hucheng.cases.processes import Model, read
+from hucheng.cases.running import Moved, Running, Stand, unpacked
 from hucheng.cases.tables import case_model
 from hucheng.errors import ProcessError
 
-
-@dataclass(frozen=True)
-class Begun:
-    """A process that has just begun: its state as kept, where it waits, what it asks for.
-
-    All cases of a kind begin alike, so it is made once; task names need to be unique within a case only.
-    """
-
-    state: bytes
-    step: UserStep
-    moved: Moved
+_STEPS_KEPT = 2_000
+"""Steps worked out and kept in memory, about 3 kB each."""
 
 
 class Models:
@@ -35,7 +25,8 @@ class Models:
         self._by_kind: dict[str, Model] = {}
         self._by_digest: dict[str, Model] = {}
         self._kept: set[str] = set()
-        self._begun: dict[tuple[str, bool], Begun] = {}
+        self._begun: dict[tuple[str, bool], tuple[Stand, Moved]] = {}
+        self._after: dict[tuple[str, bytes, str], tuple[Stand, Moved] | None] = {}
         self._lock = threading.Lock()
         for model in models:
             if model.kind in self._by_kind:
@@ -56,14 +47,35 @@ class Models:
                 f"no process for cases of kind {kind!r}", mend="known: " + ", ".join(self.kinds)
             ) from None
 
-    def begun(self, model: Model, urgent: bool) -> Begun:
-        """A new case of this model. Raises ProcessError where it would not wait for anybody."""
+    def begun(self, model: Model, urgent: bool) -> tuple[Stand, Moved]:
+        """Where a new case of this model stands, and what that asks for.
+
+        All cases of a kind begin alike, so it is made once; names of timers are unique within a case only. Raises
+        ProcessError where it would not wait for anybody.
+        """
         found = self._begun.get((model.digest, urgent))
         if found is None:
             running, moved = Running.start(model, {"urgent": urgent, "joined": 0, "tier": 0, "deed": ""})
             if running.step is None:
                 raise ProcessError("the process ends before anybody is asked", where=model.kind, mend="add a user task")
-            found = self._begun[model.digest, urgent] = Begun(packed(running.state()), running.step, moved)
+            found = self._begun[model.digest, urgent] = running.stand(), moved
+        return found
+
+    def after(self, model: Model, state: bytes, task: str) -> tuple[Stand, Moved] | None:
+        """Where a case stands when a timer ran out; None where that timer does not wait.
+
+        Cases that nobody answers go through the very same states, so each step is worked out once.
+        """
+        key = (model.digest, state, task)
+        if key in self._after:
+            return self._after[key]
+        running = Running.restore(model, unpacked(state))
+        moved = running.fire(task)
+        found = None if moved is None else (running.stand(), moved)
+        with self._lock:
+            if len(self._after) >= _STEPS_KEPT:
+                self._after.clear()
+            self._after[key] = found
         return found
 
     def keep(self, conn: Connection, model: Model, now: datetime) -> None:

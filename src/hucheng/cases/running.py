@@ -46,6 +46,15 @@ class Moved:
     gone: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Stand:
+    """Where a process stands, as the ledger keeps it; ``step`` is None once it has ended."""
+
+    model: Model
+    step: UserStep | None
+    state: bytes
+
+
 class _Closed(BasePythonScriptEngineEnvironment):  # type: ignore[misc, unused-ignore]
     """An environment that evaluates checked conditions and nothing else."""
 
@@ -104,6 +113,10 @@ class Running:
         """What must be kept: plain JSON without the model."""
         kept: dict[str, Any] = _serializer(self.model).to_dict(self._workflow)
         return _without_old_loops(kept)
+
+    def stand(self) -> Stand:
+        """Where it stands now."""
+        return Stand(self.model, self.step, packed(self.state()))
 
     @property
     def ended(self) -> bool:

@@ -23,7 +23,8 @@ from hucheng.decisions.findings import Finding, decode
 log = logging.getLogger(__name__)
 CHORES_S = 30.0
 POSTPONE_S = 30.0
-AT_ONCE = 64
+AT_ONCE = 16
+"""Timers in one transaction: few enough that nobody who acts waits long behind them."""
 
 
 def last_seen(ledger: Ledger) -> datetime | None:
