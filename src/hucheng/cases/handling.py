@@ -87,21 +87,21 @@ class Handling:
     def fire(self, conn: Connection, case_id: str, task: str, now: datetime) -> bool:
         """A timer of a case ran out; False where it no longer waits."""
         mine = (case_timer.c.case_id == case_id) & (case_timer.c.task == task)
-        step = conn.execute(select(case_timer.c.step).where(mine)).scalar()
-        if step is None:
+        timer = conn.execute(delete(case_timer).where(mine).returning(case_timer.c.step)).scalar()
+        if timer is None:
             return False
-        row, kept = self._row(conn, case_id), self._kept(conn, case_id)
-        model = self.models.of_digest(conn, kept.model)
-        after = self.models.after(model, kept.state, task)
-        conn.execute(delete(case_timer).where(mine))
+        row = self._row(conn, case_id)
+        model = self.models.of_digest(conn, row.model)
+        after = self.models.after(model, row.process, task)
         if after is None:
             self._set_due(conn, case_id)
             return False
         stand, moved = after
         called = row.step in model.steps and model.steps[row.step].phase == "called"
+        lines: list[Line] = []
         if called and self.history.last(conn, case_id) != "nobody":
-            self.note(conn, row, "no_answer", now, tier=row.tier, seconds=int(model.timers[step]))
-        self.apply(conn, row, stand, moved, now)
+            lines = [Line("no_answer", tier=row.tier, values={"seconds": int(model.timers[timer])})]
+        self.apply(conn, row, stand, moved, now, lines)
         return True
 
     def appealed(self, conn: Connection, of: Decision, filed: Appeal, by: Principal, now: datetime) -> None:
@@ -126,19 +126,28 @@ class Handling:
 
     def load(self, conn: Connection, case_id: str) -> tuple[Any, Running]:
         """The row and the running process of a case. Raises NotFound."""
-        return self._row(conn, case_id), self.running(conn, case_id)
+        row = self._row(conn, case_id)
+        return row, Running.restore(self.models.of_digest(conn, row.model), unpacked(row.process))
 
     def running(self, conn: Connection, case_id: str) -> Running:
         """The process of a case as it stands. Raises NotFound where it was erased."""
-        kept = self._kept(conn, case_id)
-        return Running.restore(self.models.of_digest(conn, kept.model), unpacked(kept.state))
+        return self.load(conn, case_id)[1]
 
-    def apply(self, conn: Connection, row: Any, stand: Stand, moved: Moved, now: datetime, **changes: Any) -> None:
+    def apply(
+        self,
+        conn: Connection,
+        row: Any,
+        stand: Stand,
+        moved: Moved,
+        now: datetime,
+        lines: Sequence[Line] = (),
+        **changes: Any,
+    ) -> None:
         """Store what a move made of a case: timers, calls, state, and the changes that the deed brings.
 
-        Raises CaseError where somebody else changed the case meanwhile.
+        ``lines`` are written in the history first. Raises CaseError where somebody else changed the case meanwhile.
         """
-        self._begin(conn, row.id, moved, now, self._patience(conn, row, stand.model, moved))
+        begun = self._begin(conn, row.id, moved, now, self._patience(conn, row, stand.model, moved))
         if moved.gone:
             gone = (case_timer.c.case_id == row.id) & case_timer.c.task.in_(moved.gone)
             conn.execute(delete(case_timer).where(gone))
@@ -146,10 +155,13 @@ class Handling:
         for service in moved.services:
             if service.do == "call":
                 tier = service.tier
-                self._call(conn, row, stand.model.tiers, service, moved, now)
+                begun = self._call(conn, row, stand.model.tiers, service, moved, now, *lines) or begun
+                lines = ()
             else:
                 self._remind(conn, row, service, now)
+        self.history.write(conn, row.id, row.resident_id, now, lines)
         conn.execute(update(case_state).where(case_state.c.case_id == row.id).values(state=stand.state))
+        known = stand.waiting == len(moved.begun)
         done = conn.execute(
             update(case_file)
             .where(case_file.c.id == row.id, case_file.c.version == row.version)
@@ -158,7 +170,7 @@ class Handling:
                 step=stand.step.id if stand.step else None,
                 tier=tier,
                 version=row.version + 1,
-                due_us=self._next(conn, row.id),
+                due_us=begun if known else self._next(conn, row.id),
                 **changes,
             )
         )
@@ -218,7 +230,6 @@ class Handling:
             "org": "/".join(place.path) + "/",
             "body": self.bodies.seal(conn, finding.resident_id, f"case/{name}", body),
             "opened_at": now,
-            "due_us": min((_due(timer, now) for timer in moved.begun), default=None),
             "state": _STATES[stand.step.phase],
             "step": stand.step.id,
             "tier": max((service.tier for service in moved.services), default=0),
@@ -229,15 +240,16 @@ class Handling:
             "version": 1,
         }
         row = SimpleNamespace(**values)
+        due = self._begin(conn, name, moved, now)
+        opened = [Line("opened", values={"text": finding.text})]
+        for service in moved.services:
+            due = self._call(conn, row, model.tiers, service, moved, now, *opened) or due
+            opened = []
         self.models.keep(conn, model, now)
-        conn.execute(case_file.insert(), values)
+        conn.execute(case_file.insert(), values | {"due_us": due})
         conn.execute(case_decision.insert(), {"decision_id": decision, "case_id": name, "at": now})
         conn.execute(case_state.insert(), {"case_id": name, "model": model.digest, "state": stand.state})
-        self._begin(conn, name, moved, now)
         owing.owe(conn, row, "resident", to=finding.resident_id, now=now, within=ANSWER_WITHIN)
-        opened = Line("opened", values={"text": finding.text})
-        for service in moved.services:
-            self._call(conn, row, model.tiers, service, moved, now, opened)
         return name
 
     def _join(self, conn: Connection, row: Any, finding: Finding, decision: str, now: datetime) -> None:
@@ -256,8 +268,8 @@ class Handling:
 
     def _call(
         self, conn: Connection, row: Any, tiers: int, service: Service, moved: Moved, now: datetime, *before: Line
-    ) -> None:
-        """Call whoever is on duty in a tier; where nobody is, the next tier is due at once."""
+    ) -> int | None:
+        """Call whoever is on duty in a tier; where nobody is, the next tier is due at once: then gives that instant."""
         scopes = scopes_of(row.resident_id, [part for part in row.org.split("/") if part])
         contacts = self.rosters.called(conn, scopes, service.tier, now)
         lines = [Line("called", tier=service.tier, values={"name": one.name}) for one in contacts]
@@ -278,6 +290,7 @@ class Handling:
         also: list[Contact | None] = [None] if self.own_addresses and (service.tier == 1 or last) else []
         turn = f"{service.tier}/{moved.begun[0].task if moved.begun else ''}/{row.version}"
         self.tell(conn, row, [*contacts, *also], turn, now, handed=False)
+        return None if contacts or last else micros(now)
 
     def _remind(self, conn: Connection, row: Any, service: Service, now: datetime) -> None:
         """A promise ran out: the desk owes it to the resident to look."""
@@ -295,14 +308,19 @@ class Handling:
         )
 
     @staticmethod
-    def _begin(conn: Connection, case_id: str, moved: Moved, now: datetime, patience: int = 1) -> None:
-        """Store the timers that begin; the poller fires each when it is due, however often the process dies."""
+    def _begin(conn: Connection, case_id: str, moved: Moved, now: datetime, patience: int = 1) -> int | None:
+        """Store the timers that begin; the poller fires each when it is due, however often the process dies.
+
+        Gives the earliest.
+        """
+        dues = [_due(timer, now, patience) for timer in moved.begun]
         timers = [
-            {"case_id": case_id, "task": timer.task, "step": timer.step, "due_us": _due(timer, now, patience)}
-            for timer in moved.begun
+            {"case_id": case_id, "task": timer.task, "step": timer.step, "due_us": due}
+            for timer, due in zip(moved.begun, dues, strict=True)
         ]
         if timers:
             conn.execute(case_timer.insert(), timers)
+        return min(dues, default=None)
 
     def _patience(self, conn: Connection, row: Any, model: Model, moved: Moved) -> int:
         """By how much the wait for the last tier is longer: it is called again for ever, but not ever as often.
@@ -310,21 +328,18 @@ class Handling:
         Five times at the wait of the process, then at growing waits up to ten times as long.
         """
         again = row.tier == model.tiers and any(service.do == "call" for service in moved.services)
-        return min(LONGEST, max(1, self.history.count(conn, row.id, "no_answer", row.tier) - 4)) if again else 1
+        return min(LONGEST, max(1, self.history.count(conn, row.id, "no_answer", row.tier) - 3)) if again else 1
 
     @staticmethod
     def _row(conn: Connection, case_id: str) -> Any:
-        row = conn.execute(select(case_file).where(case_file.c.id == case_id)).first()
+        """The row of a case with its ``model`` and ``process``. Raises NotFound."""
+        kept = select(case_file, case_state.c.model, case_state.c.state.label("process"))
+        row = conn.execute(
+            kept.join(case_state, case_state.c.case_id == case_file.c.id).where(case_file.c.id == case_id)
+        ).first()
         if row is None:
             raise NotFound(f"no case {case_id!r}")
         return row
-
-    @staticmethod
-    def _kept(conn: Connection, case_id: str) -> Any:
-        kept = conn.execute(select(case_state).where(case_state.c.case_id == case_id)).first()
-        if kept is None:
-            raise NotFound(f"case {case_id!r} was erased")
-        return kept
 
     @staticmethod
     def _next(conn: Connection, case_id: str) -> int | None:

@@ -53,6 +53,8 @@ class Stand:
     model: Model
     step: UserStep | None
     state: bytes
+    waiting: int
+    """How many timers wait."""
 
 
 class _Closed(BasePythonScriptEngineEnvironment):  # type: ignore[misc, unused-ignore]
@@ -116,7 +118,7 @@ class Running:
 
     def stand(self) -> Stand:
         """Where it stands now."""
-        return Stand(self.model, self.step, packed(self.state()))
+        return Stand(self.model, self.step, packed(self.state()), len(self._waiting))
 
     @property
     def ended(self) -> bool:
