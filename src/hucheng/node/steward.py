@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -235,6 +236,7 @@ def titles(apps: Sequence[App]) -> dict[str, dict[str, str]]:
 
 def run(settings: Settings, apps: Sequence[App] | None = None) -> None:
     """Serve until told to stop. ``apps``: other than those installed (tests)."""
+    sys.setswitchinterval(0.001)  # whoever waits for an answer goes before the timers of ten thousand cases
     asyncio.run(_serve(settings, apps))
 
 
