@@ -55,20 +55,7 @@ def verify(home: Path | None, as_json: bool) -> None:
 
 
 def _verify(settings: Settings) -> dict[str, object]:
-    from hucheng.base.keys import Keys, master_key
-    from hucheng.base.ledger import Ledger
-    from hucheng.gate import journal as room
-    from hucheng.gate.verify import verify as verified
+    from hucheng.gate.verify import verify_home
 
-    ledger = Ledger(settings.journal, migrate=False, metadata=room.metadata, versions=room.VERSIONS)
-    try:
-        keys = Keys(ledger, master_key(settings.home / "keys" / "master.key"))
-        found: dict[str, object] = msgspec.to_builtins(verified(ledger, keys.node.public, room_file(settings)))
-        return found
-    finally:
-        ledger.close()
-
-
-def room_file(settings: Settings) -> Path:
-    """The append-only file of checkpoints."""
-    return settings.home / "journal-checkpoints.jsonl"
+    found: dict[str, object] = msgspec.to_builtins(verify_home(settings))
+    return found

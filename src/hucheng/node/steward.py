@@ -48,6 +48,7 @@ from hucheng.decisions.store import DecisionStore
 from hucheng.errors import HuchengError
 from hucheng.gate import Gate, Journal, JournalDesk
 from hucheng.gate.entries import from_stream
+from hucheng.gate.journal import FILE as CHECKPOINTS
 from hucheng.node.consumers import Consumer
 from hucheng.node.duty import Duty
 from hucheng.node.enrolment import Enrolment
@@ -117,7 +118,7 @@ class Steward:
     ) -> None:
         settings = self.settings = rooms.settings
         self.rooms = rooms
-        self.journal = Journal(settings.journal, rooms.keys, settings.home / "journal-checkpoints.jsonl", clock=clock)
+        self.journal = Journal(settings.journal, rooms.keys, settings.home / CHECKPOINTS, clock=clock)
         self.gate = Gate(
             catalogue=rooms.catalogue,
             registers=rooms.registers,
