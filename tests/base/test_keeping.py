@@ -52,6 +52,17 @@ def test_new_again_and_other_value(tmp_path: Path) -> None:
     assert len(stored(tmp_path)) == 3
 
 
+def test_what_is_only_taken_is_not_counted_as_committed(tmp_path: Path) -> None:
+    keeper = open_keeper(tmp_path)
+    for seq in (1, 2):
+        keeper.take([message(seq, {"run": "r", "readings": [one(at=NOW_US - seq * SECOND)]}, replay=True)])
+        assert (
+            keeper.committed.counts.received == sum(run.received for run in keeper.committed.runs.values()) == seq - 1
+        )
+        commit(keeper)
+    assert keeper.committed.counts.received == keeper.committed.runs["r"].received == 2
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

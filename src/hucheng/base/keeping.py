@@ -36,7 +36,7 @@ RUNS_KEPT = 64
 
 
 class Keeper:
-    """The sole writer of one partition's readings."""
+    """The sole writer of one partition's readings. ``offset`` is what was taken, ``committed`` what a crash leaves."""
 
     def __init__(self, home: Path, partition: int, partitions: int, metrics: Metrics, register: DeviceRegister) -> None:
         self.lake = Lake(home / "lake")
@@ -57,7 +57,7 @@ class Keeper:
         self.rows_waiting = 0
         again = reopen(home, self.lake, partition, partitions, metrics, register)
         self.current, self.offset, self._tables, self.settled = again.current, again.offset, again.tables, again.settled
-        self.committed = self.offset.seq
+        self.committed = copy.deepcopy(self.offset)
         self.load_devices()
 
     def load_devices(self) -> bool:
@@ -250,7 +250,7 @@ class Keeper:
     def close_round(self) -> Round | None:
         """Hand over what was taken since the last round; None when there is nothing. One round at a time."""
         assert self._flying is None
-        if self.offset.seq <= self.committed:
+        if self.offset.seq <= self.committed.seq:
             return None
         self._flying = Round(copy.deepcopy(self.offset), self._taken, self._held, self._erase)
         self._taken, self._held, self._erase, self.rows_waiting = [], [], {}, 0
@@ -300,7 +300,7 @@ class Keeper:
 
     def landed(self, flight: Round) -> None:
         """A round is written: forget what it held."""
-        self.committed = flight.offset.seq
+        self.committed = flight.offset
         self._flying = None
 
     def tidy(self) -> None:

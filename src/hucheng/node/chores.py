@@ -37,7 +37,7 @@ class Chores:
         told_runs: dict[str, Any] = {}
         last = 0.0
         while True:
-            runs = {name: msgspec.structs.asdict(counts) for name, counts in self.intake.landed.runs.items()}
+            runs = {name: msgspec.structs.asdict(counts) for name, counts in self.intake.keeper.committed.runs.items()}
             if time.monotonic() - last >= STATUS_S or runs != told_runs:
                 last, told_runs = time.monotonic(), runs
                 try:

@@ -90,7 +90,6 @@ class Intake:
         self._stop = asyncio.Event()
         self._commit: asyncio.Task[None] | None = None
         self._last_commit = 0.0
-        self.landed = msgspec.structs.replace(keeper.offset)
         self.problems: dict[str, str] = {}
         self.trimmable: deque[tuple[float, int]] = deque()
         self._reader: stream.Reader | None = None
@@ -205,7 +204,6 @@ class Intake:
                 await asyncio.sleep(next(pause, PAUSES_S[-1]))
         self.problems.pop("lake", None)
         self.keeper.landed(flight)
-        self.landed = flight.offset
         self.trimmable.append((time.monotonic(), flight.offset.seq))
         try:
             await asyncio.to_thread(self.keeper.tidy)
@@ -266,7 +264,8 @@ class Intake:
 
     def status(self) -> Status:
         """How it is now."""
-        counts, reader, landed = self.landed.counts, self._reader, self.landed
+        committed, reader = self.keeper.committed, self._reader
+        counts = committed.counts
         behind = reader is not None and (reader.pending > 0 or reader.waiting)
         lag = (self._clock() - self._reading_time()).total_seconds() if behind else 0.0
         return Status(
@@ -277,7 +276,7 @@ class Intake:
             counts.quarantined,
             round(max(0.0, lag), 3),
             self.keeper.offset.seq,
-            landed.seq,
+            committed.seq,
             " · ".join(self.problems.values()) or None,
             self._clock(),
         )
