@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from cedarpy import policies_to_json_str
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
+from hucheng.base.catalogue import Catalogue
 from hucheng.base.contracts import shipped
 from hucheng.errors import BadRequest, Refused
 from hucheng.gate import Policies, Principal, Read
+from hucheng.gate.impersonal import impersonal
+from hucheng.gate.judge import Judge
 from hucheng.gate.policy import DEEDS, Facts, check
 
 KINDS = ["resident", "carer", "officer", "auditor", "operator", "service"]
 PURPOSES = ["self.access", "rights.journal", "cases.work", "cases.inspect", "audit.review", "city.statistics", ""]
 BASE = Policies(shipped())
+
+
+class NoApps:
+    """Purposes of a house without apps."""
+
+    changes = 0
+
+    def policies(self) -> dict[str, str]:
+        """None."""
+        return {}
+
+
+JUDGE = Judge(NoApps(), Catalogue(shipped()))  # type: ignore[arg-type]
 
 
 def who(kind: str, *roles: str) -> Principal:
@@ -143,3 +162,62 @@ def test_a_broken_policy_in_force_closes_that_apps_purposes_and_nothing_else(tow
         town.gate.look(town.who("li"), "test.respond", [Read("city.residents", "row")], case="c-1")
     assert caught.value.details["policy"] == "policies.valid"
     assert town.gate.look(town.who("chen"), "self.access", [Read("city.residents", "row")])[0]
+
+
+PERSONAL = [
+    'permit (principal == Principal::"p", action == Action::"read", resource) when {{ {same} }};',
+    'permit (principal in Principal::"p", action == Action::"read", resource) when {{ {same} }};',
+    'permit (principal, action == Action::"read", resource) when {{ {same} && principal == Principal::"p" }};',
+    'permit (principal, action == Action::"read", resource) when {{ {same} && context.person == "R1" }};',
+    'permit (principal, action == Action::"read", resource) when {{ {same} && context == context }};',
+    'permit (principal, action == Action::"read", resource) when {{ {same} && [principal].contains(principal) }};',
+]
+SAME = [
+    'permit (principal, action == Action::"read", resource) when {{ {same} && principal.kind == "officer" }};',
+    'permit (principal in Org::"cn", action == Action::"read", resource) when {{ {same} && !context.own }};',
+    'permit (principal, action == Action::"read", resource) when {{ {same} && principal in Org::"lj" }};',
+    'permit (principal, action == Action::"read", resource) when {{ {same} && resource.kind == "register" }};',
+]
+
+
+@pytest.mark.parametrize(("text", "sees"), [*((t, True) for t in PERSONAL), *((t, False) for t in SAME)])
+def test_a_policy_that_can_see_who_it_is_is_known_as_such(text: str, sees: bool) -> None:
+    text = '@id("x.a")\n@needs("a|a")\n' + text.format(same='context.purpose == "x.look"')
+    assert impersonal(*json.loads(policies_to_json_str(text))["staticPolicies"].values()) is not sees
+
+
+def test_one_persons_permission_is_never_handed_to_another() -> None:
+    """An app's policy that names somebody is decided anew for everybody."""
+    text = (
+        '@id("x.a")\n@needs("a|a")\npermit (principal, action == Action::"read", resource) '
+        'when { context.purpose == "x.look" && context.person == "R1" };'
+    )
+    assert BASE.impersonal and not Policies(shipped(), {"x": text}).impersonal
+
+    class Accepted:
+        changes = 1
+
+        def policies(self) -> dict[str, str]:
+            return {"x": text}
+
+    judge = Judge(Accepted(), Catalogue(shipped()))  # type: ignore[arg-type]
+    facts = Facts(purpose="x.look", person="R1", single=True)
+    assert judge.decide(who("officer"), "read", "city.residents", facts, "x") == "x.a"
+    with pytest.raises(Refused):
+        judge.decide(who("officer"), "read", "city.residents", structs.replace(facts, person="R2"), "x")
+
+
+@given(st.sampled_from(KINDS), st.sampled_from(["read", "bulk"]), facts)
+@settings(deadline=None, max_examples=200)
+def test_what_is_kept_for_all_is_what_would_be_decided_for_each(kind: str, action: str, fact: Facts) -> None:
+    def told(decide: Any) -> str | None:
+        try:
+            return str(decide())
+        except Refused:
+            return None
+
+    other = structs.replace(who(kind), id="q", name="Q", resident_id="R2")
+    told(lambda: JUDGE.decide(who(kind), action, "city.residents", fact, "base"))
+    about = structs.replace(fact, person="R2")
+    kept = told(lambda: JUDGE.decide(other, action, "city.residents", about, "base"))
+    assert kept == told(lambda: BASE.decide(other, action, "city.residents", about))

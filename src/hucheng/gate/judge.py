@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import structs
+
 from hucheng.base.catalogue import Catalogue
 from hucheng.errors import HuchengError, Refused
 from hucheng.gate.policy import Facts, Policies, check
@@ -25,7 +27,10 @@ class _Force:
 
 
 class Judge:
-    """Decides by the policies that are accepted now. Facts and policies given, a decision never changes: it is kept."""
+    """Decides by the policies that are accepted now. Facts and policies given, a decision never changes: it is kept.
+
+    Where no policy can tell people apart, it is kept for all who stand in the same relation; refusals never are.
+    """
 
     def __init__(self, purposes: Purposes, catalogue: Catalogue) -> None:
         self._purposes = purposes
@@ -42,7 +47,9 @@ class Judge:
                 policy="policies.valid",
                 needed="policies that validate",
             )
-        key = (who, action, dataset, facts, owner)
+        key: tuple[Any, ...] = (who, action, dataset, facts, owner)
+        if force.policies.impersonal:
+            key = (who.kind, who.org, who.roles, action, dataset, structs.replace(facts, person=""), owner)
         known = force.decided.get(key)
         if known is None:
             known = force.policies.decide(who, action, dataset, facts, owner=owner)

@@ -18,6 +18,7 @@ from msgspec import Struct, structs
 
 from hucheng.base.contracts import Contract
 from hucheng.errors import BadRequest, Refused
+from hucheng.gate.impersonal import impersonal
 from hucheng.gate.principals import Principal
 
 READS = ("read", "bulk", "stand")
@@ -63,7 +64,10 @@ class Permit:
 
 
 class Policies:
-    """The base's policies and those of apps, as accepted. Immutable: a change makes a new one."""
+    """The base's policies and those of apps, as accepted. Immutable: a change makes a new one.
+
+    ``impersonal``: none of them can tell one person from another of the same kind, roles and place.
+    """
 
     def __init__(self, datasets: Iterable[Contract], apps: Mapping[str, str] | None = None) -> None:
         """Raises BadRequest naming the policy that does not parse, validate, or keep to what it may speak of."""
@@ -76,9 +80,10 @@ class Policies:
         self._sets: dict[str, cedarpy.PolicySet] = {}
         self._permits: dict[str, list[Permit]] = {}
         self._deeds: dict[str, str] = dict.fromkeys(DEEDS, "base")
-        base_permits, _ = _parsed("base", base)
+        base_permits, _, self.impersonal = _parsed("base", base)
         for app, text in texts.items():
-            permits, actions = (base_permits, set(DEEDS)) if app == "base" else _parsed(app, text)
+            permits, actions, blind = (base_permits, set(DEEDS), True) if app == "base" else _parsed(app, text)
+            self.impersonal &= blind
             own = {action for action in actions if action.startswith(f"{app}.")} if app != "base" else set()
             schema = _schema(own)
             verdict = cedarpy.validate_policies(text, schema)
@@ -188,8 +193,8 @@ def _schema(own: Iterable[str]) -> str:
     return f"{text}\naction {reads} {both[0]}\naction {deeds} {both[1]}\n"
 
 
-def _parsed(app: str, text: str) -> tuple[list[Permit], set[str]]:
-    """The permits of a text taken apart, and the actions it names. Raises BadRequest."""
+def _parsed(app: str, text: str) -> tuple[list[Permit], set[str], bool]:
+    """The permits of a text taken apart, the actions it names, whether it can tell nobody apart. Raises BadRequest."""
     where = f"{app}/policies.cedar"
     try:
         parsed = json.loads(cedarpy.policies_to_json_str(text))
@@ -223,7 +228,7 @@ def _parsed(app: str, text: str) -> tuple[list[Permit], set[str]]:
             raise BadRequest(f"policy {name!r} has no condition", where=where, mend="say when it holds")
         bare = _text({**policy, "conditions": []})
         permits.append(Permit(name, bare, tuple(_text(clause) for clause in clauses), needs))
-    return permits, actions
+    return permits, actions, all(impersonal(policy) for policy in parsed["staticPolicies"].values())
 
 
 def _languages(needs: Iterable[str]) -> tuple[str, str]:
