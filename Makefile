@@ -1,8 +1,9 @@
 # make help lists what one can do. Needs Python >= 3.11 and make, nothing else.
-PYTHON ?= python3
-VENV   := .venv
-BIN    := $(VENV)/bin
-ARGS   ?=
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+ARGS    ?=
+WORKERS ?= $(shell expr `nproc` + 1)
 
 .DEFAULT_GOAL := help
 .PHONY: help install up test check format bench soak browser clean
@@ -30,7 +31,7 @@ browser: ## install Chromium and a Chinese font where the tests need them
 	@tests/browser.sh
 
 test: $(VENV)/.installed-dev browser ## all tests (make test ARGS="-k journal")
-	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.installed-dev ## format, lint, types, import directions
 	$(BIN)/ruff format --check src tests bench hatch_build.py
