@@ -190,7 +190,7 @@ def test_a_device_whose_readings_are_erased_leaves_nothing_and_can_begin_anew(tm
     keeper = open_keeper(tmp_path, register)
     keeper.take([message(1, [one(), one(value=130), one(device="d1")])])
     commit(keeper)
-    order = message(3, {"erase": ["d0", "it's gone"]})
+    order = message(3, {"person": "r0", "devices": {"d0": None, "it's gone": None}})
     later = message(4, [one(value=125)])
     keeper.take([message(2, [one(at=NOW_US - SECOND)]), structs.replace(order, erase=True), later])
     commit(keeper)

@@ -6,7 +6,7 @@ is the contract's ``hucheng.hot``; the newest reading of a device and metric sta
 again from the lake.
 
     r device \\0 metric \\0 time     → value, received_at, seq, simulated, number of the resident
-    p number                        → resident
+    p number                        → resident; empty once erased
     m name                          → a record (JSON)
 """
 
@@ -107,11 +107,15 @@ class Current:
         except Exception as error:  # rocksdict raises its own kinds
             raise LakeError(f"cannot open: {error}", where=str(path), mend="is another intake running?") from error
         self._residents: dict[str, int] = {}
+        self._next = 0
         for key, value in self._db.items(from_key=b"p"):
             assert isinstance(key, bytes)
             if key[:1] != b"p":
                 break
-            self._residents[value.decode()] = int.from_bytes(key[1:], "big")
+            number = int.from_bytes(key[1:], "big")
+            self._next = number + 1
+            if value:
+                self._residents[value.decode()] = number
         self._sync = WriteOptions()
         self._sync.sync = True
 
@@ -180,11 +184,30 @@ class Current:
             batch.delete_range(prefix + _key_time(-(2**62)), prefix + _key_time(before_us))
         self._db.write(batch)
 
-    def erase_device(self, device: str) -> None:
-        """Drop all readings of a device at once."""
-        start = b"r" + device.encode() + b"\0"
-        self._db.delete_range(start, start[:-1] + b"\x01")
+    def erase(self, person: str, devices: Iterable[str]) -> int:
+        """Drop a person's readings of these devices, and the person; gives the number they had, -1 for nobody.
+
+        A device that somebody else wears now keeps what it measured there. What is dropped is overwritten at once.
+        """
+        number = self._residents.pop(person, -1)
+        if number < 0:
+            return number
+        batch = WriteBatch(raw_mode=True)
+        ranges = [(b"r" + device.encode() + b"\0", b"r" + device.encode() + b"\x01") for device in devices]
+        for start, end in ranges:
+            for key, value in self._db.items(from_key=start):
+                assert isinstance(key, bytes)
+                if key >= end:
+                    break
+                if VALUE.unpack(value)[4] == number:
+                    batch.delete(key)
+        name = b"p" + number.to_bytes(4, "big")
+        batch.put(name, b"")  # the number is never given to anybody else
+        self._db.write(batch, self._sync)
         self._db.flush()
+        for start, end in [*ranges, (name, name + b"\0")]:
+            self._db.compact_range(start, end)
+        return number
 
     def close(self) -> None:
         """Write out and let go."""
@@ -196,7 +219,8 @@ class Current:
         batch = WriteBatch(raw_mode=True)
         for name in dict.fromkeys(residents):
             if name not in known:
-                known[name] = len(known)
+                known[name] = self._next
+                self._next += 1
                 batch.put(b"p" + known[name].to_bytes(4, "big"), name.encode())
         if not batch.is_empty():
             self._db.write(batch)

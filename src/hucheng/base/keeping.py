@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from hucheng.base import quarantine
 from hucheng.base.current import Counts
 from hucheng.base.devices import DeviceRegister, Devices, Ints, Metrics
+from hucheng.base.erasing import Erasure, quoted
 from hucheng.base.judge import CODE, REASONS, Flood, Judged, detail, fresh, judge
 from hucheng.base.lake import Lake
 from hucheng.base.novelty import CONFLICT, DUPLICATE, NEVER, NEW, Novelty
@@ -51,7 +52,7 @@ class Keeper:
         self._people: Ints = np.empty(0, np.int64)
         self._taken: list[Kept] = []
         self._held: list[Held] = []
-        self._erase: dict[str, int] = {}
+        self._erase: list[tuple[Erasure, int]] = []
         self._flying: Round | None = None
         self._swept = 0
         self.rows_waiting = 0
@@ -66,7 +67,9 @@ class Keeper:
         if version == self.devices.version:
             return False
         changed = self.devices.load(self._register.rows(), version)
-        self._people = self.current.people(self.devices.residents)
+        held = np.unique(self.devices.resident[self.devices.active])  # the others may be erased: nobody writes them
+        self._people = np.zeros(len(self.devices.residents), np.int64)
+        self._people[held] = self.current.people([self.devices.residents[i] for i in held.tolist()])
         count = self.metrics.count
         self._novelty.grow(len(self.devices) * count)
         pairs = [
@@ -155,12 +158,19 @@ class Keeper:
         return kept
 
     def _forget(self, message: Message) -> None:
-        """Devices whose readings are to go: what comes later is judged as if there had been nothing."""
-        names = msgspec.json.decode(message.data, type=dict[str, list[str]])["erase"]
-        self._erase |= dict.fromkeys(names, message.seq)
+        """A person whose readings are to go: what comes later is judged as if there had been nothing.
+
+        The register is read first: it has lost the person already, so that nothing later is taken as theirs.
+        """
+        order = msgspec.json.decode(message.data, type=Erasure)
+        self.load_devices()
+        self._erase.append((order, message.seq))
         count = self.metrics.count
-        for number in [self.devices.index[name] for name in names if name in self.devices.index]:
-            self._novelty.forget(number * count, (number + 1) * count)
+        for name in order.devices:
+            number = self.devices.index[name]
+            theirs = number >= 0 and self.devices.rows[number].resident_id == order.person
+            if number >= 0 and (theirs or not self.devices.active[number]):  # not where somebody else wears it now
+                self._novelty.forget(number * count, (number + 1) * count)
 
     def _look_up(self, pair: Ints, observed: Ints) -> NDArray[np.float64]:
         """Kept values of readings that are not the newest of their series: waiting, current, lake, in this order."""
@@ -253,7 +263,7 @@ class Keeper:
         if self.offset.seq <= self.committed.seq:
             return None
         self._flying = Round(copy.deepcopy(self.offset), self._taken, self._held, self._erase)
-        self._taken, self._held, self._erase, self.rows_waiting = [], [], {}, 0
+        self._taken, self._held, self._erase, self.rows_waiting = [], [], [], 0
         return self._flying
 
     def commit(self, flight: Round) -> None:
@@ -275,14 +285,24 @@ class Keeper:
             flight.done.add(name)
         for name in self._tables if flight.erase else ():
             if f"erased {name}" not in flight.done:
-                self._tables[name].erase(flight.erase)
+                for order, upto in flight.erase:
+                    self._erase_from(name, order, upto)
                 flight.done.add(f"erased {name}")
         self._remember(flight)
 
+    def _erase_from(self, name: str, order: Erasure, upto: int) -> None:
+        table = self._tables[name]
+        if name == quarantine.NAME:
+            for where, changes in quarantine.erasing(order, upto):
+                table.erase(where, changes)
+        else:
+            table.erase(f"resident_id = {quoted(order.person)} AND seq <= {upto}")
+
     def _remember(self, flight: Round) -> None:
         """What is to go goes (which may be done twice); then current values and the offset, in one write."""
-        for device in flight.erase:
-            self.current.erase_device(device)
+        for order, upto in flight.erase:
+            if (number := self.current.erase(order.person, order.devices)) >= 0:
+                flight.gone.append((number, upto))
         if not flight.kept or not self.metrics.count:
             return self.current.write(flight.offset)
         together = {
@@ -291,9 +311,8 @@ class Keeper:
         }
         floors = (flight.offset.received_us - self.metrics.hot_us)[self.metrics.dataset]
         hot = (together["observed"] >= floors[together["pair"] % self.metrics.count]) | together["newest"]
-        for device, upto in flight.erase.items():
-            if (number := self.devices.index[device]) >= 0:
-                hot &= (together["pair"] // self.metrics.count != number) | (together["seq"] > upto)
+        for number, upto in flight.gone:
+            hot &= (together["people"] != number) | (together["seq"] > upto)
         pair, observed, value, _, received, seq, simulated, people = (column[hot] for column in together.values())
         prefixes = list(map(self._prefixes.__getitem__, pair.tolist()))
         self.current.write(flight.offset, prefixes, observed, value, received, seq, simulated, people)

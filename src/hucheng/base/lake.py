@@ -21,6 +21,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, WriterPropertie
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from numpy.typing import NDArray
 
+from hucheng.base.erasing import ATTEMPTS, older, quoted, take_out, tracked
 from hucheng.errors import Fenced, LakeError
 
 CONFIGURATION = {
@@ -29,7 +30,6 @@ CONFIGURATION = {
     "delta.deletedFileRetentionDuration": "interval 1 hours",
 }
 SMALL_FILES = 64
-ATTEMPTS = 5
 FILE_BYTES = 128 << 20
 
 
@@ -40,7 +40,8 @@ class Table:
         self.path = path
         self.app_id = app_id
         try:
-            self._table = DeltaTable.create(path, schema, mode="ignore", name=path.name, configuration=CONFIGURATION)
+            settings = CONFIGURATION | tracked(schema)
+            self._table = DeltaTable.create(path, schema, mode="ignore", name=path.name, configuration=settings)
         except (DeltaError, OSError) as error:
             raise LakeError(f"cannot open the table: {error}", where=str(path), mend="check the disk") from error
         self._schema = schema
@@ -89,23 +90,9 @@ class Table:
                 return str(commit[key])
         return None
 
-    def erase(self, devices: Mapping[str, int]) -> None:
-        """Delete these devices' rows up to a sequence each, and the files that held them. LakeError: try again."""
-        rows = (
-            f"(device_id = '{name.replace(chr(39), chr(39) * 2)}' AND seq <= {upto})" for name, upto in devices.items()
-        )
-        which = " OR ".join(rows)
-        for attempt in range(ATTEMPTS):
-            try:
-                self._table.delete(which)
-                self._table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
-                return
-            except CommitFailedError as error:  # another partition wrote meanwhile
-                self._table.update_incremental()
-                if attempt == ATTEMPTS - 1:
-                    raise LakeError(f"not erased: {error}", where=str(self.path), mend="it is tried again") from error
-            except (DeltaError, OSError) as error:
-                raise LakeError(f"not erased: {error}", where=str(self.path), mend="it is tried again") from error
+    def erase(self, where: str, changes: Mapping[str, str] | None = None) -> int:
+        """Delete rows (with ``changes``: set columns in them), and the files that held them. LakeError: try again."""
+        return take_out(self._table, self.path, where, changes)
 
     def tidy(self) -> bool:
         """Join small files when there are many, and drop files nobody can be reading any more; True if it did."""
@@ -118,10 +105,6 @@ class Table:
         except (DeltaError, OSError) as error:
             raise LakeError(f"not tidied: {error}", where=str(self.path), mend="it is tried again") from error
         return True
-
-    def expire(self, before: datetime) -> None:
-        """Delete what was observed before a moment (the contract's retention)."""
-        self._table.delete(f"observed_at < TIMESTAMP '{before.isoformat()}'")
 
     def _sync(self) -> None:
         """Have the newest commit's files on the disk: Delta writes them, but does not wait for the disk."""
@@ -194,25 +177,35 @@ class Lake:
             rows,
             mode="overwrite",
             schema_mode="overwrite",
-            configuration=CONFIGURATION,
+            configuration=CONFIGURATION | tracked(rows.schema),
             commit_properties=CommitProperties(app_transactions=[Transaction(app_id, version)]),
         )
         return True
 
     def erase(self, dataset: str, column: str, value: str) -> int:
         """Delete all rows in which ``column`` is ``value``, and the files that held them; gives their number."""
-        for attempt in range(ATTEMPTS):
-            table = self._fresh(dataset)
-            if table is None:
-                return 0
-            try:
-                told = table.delete(f"{column} = '{value.replace(chr(39), chr(39) * 2)}'")
-                table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
-                return int(told.get("num_deleted_rows") or 0)
-            except CommitFailedError as error:  # readings were appended meanwhile
-                if attempt == ATTEMPTS - 1:
-                    raise LakeError(f"not erased: {error}", where=dataset, mend="try again") from error
-        return 0
+        table = self._fresh(dataset)
+        return 0 if table is None else take_out(table, self.root / dataset, f"{column} = {quoted(value)}")
+
+    def expire(self, dataset: str, column: str, before: datetime) -> int:
+        """Delete rows whose time in ``column`` lies before a moment; gives their number.
+
+        Their files go with the next `sweep` that comes an hour later. By a table object of its own, beside the writer.
+        """
+        self._open.pop(dataset, None)
+        table = self._fresh(dataset)
+        return 0 if table is None else take_out(table, self.root / dataset, older(column, before), keep_h=1)
+
+    def sweep(self, dataset: str) -> int:
+        """Drop the files of old versions, and what a kill left behind, an hour old and older; gives their number."""
+        self._open.pop(dataset, None)
+        table = self._fresh(dataset)
+        if table is None:
+            return 0
+        try:
+            return len(table.vacuum(retention_hours=1, dry_run=False, enforce_retention_duration=False, full=True))
+        except (DeltaError, OSError) as error:
+            raise LakeError(f"not swept: {error}", where=dataset, mend="it is tried again") from error
 
     def kept(self, dataset: str, devices: Sequence[str], metrics: Sequence[str], times: Any) -> NDArray[np.float64]:
         """The stored value of each (device, metric, µs) asked for; NaN where the lake has none."""

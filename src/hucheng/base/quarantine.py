@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
+from hucheng.base.erasing import Erasure, older, quoted
 from hucheng.base.lake import Lake
 
 NAME = "_quarantine"
@@ -27,6 +29,11 @@ SCHEMA = pa.schema(
         ("run", pa.string()),
     ]
 )
+
+
+KEEP = timedelta(days=90)
+"""How long a reading stays in quarantine: time enough to mend the cause and send it again."""
+STRUCK = '"erased"'
 
 
 class Held(Struct, frozen=True):
@@ -49,6 +56,23 @@ def as_table(held: Sequence[Held]) -> pa.Table:
     columns: dict[str, Any] = {name: [getattr(h, name) for h in held] for name in SCHEMA.names if name != "received_at"}
     stamps = pa.array([h.received_us for h in held], pa.int64()).cast(pa.timestamp("us", "UTC"))
     return pa.table({"received_at": stamps, **columns}, schema=SCHEMA)
+
+
+def erasing(order: Erasure, upto: int) -> list[tuple[str, dict[str, str]]]:
+    """What takes a person out of the table, up to a sequence: (condition, changes), see `Table.erase`.
+
+    Readings of the person's devices go. Other messages (whole batches that could not be read, readings of other
+    devices that name the person) stay, with what names the person struck out.
+    """
+    before = f"seq <= {upto}"
+    steps: list[tuple[str, dict[str, str]]] = []
+    for device, until in order.devices.items():
+        theirs = "" if until is None else f" AND {older('received_at', datetime.fromtimestamp(until / 1e6, UTC))}"
+        steps.append((f"{before} AND device_id = {quoted(device)}{theirs}", {}))
+    for name in (order.person, *(device for device, until in order.devices.items() if until is None)):
+        word = quoted(msgspec.json.encode(name).decode())
+        steps.append((f"{before} AND strpos(raw, {word}) > 0", {"raw": f"replace(raw, {word}, '{STRUCK}')"}))
+    return steps
 
 
 class Quarantine:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hucheng.base.current import Offset, prefix_of
 from hucheng.base.devices import Devices, Ints
+from hucheng.base.erasing import Erasure
 from hucheng.base.quarantine import Held
 
 
@@ -41,13 +42,14 @@ class Kept:
 class Round:
     """What one commit writes; ``done`` names the tables that have it already.
 
-    ``erase``: devices whose readings up to a sequence are to go.
+    ``erase``: whose readings up to a sequence are to go; ``gone``: the numbers in current values of those who went.
     """
 
     offset: Offset
     kept: list[Kept]
     held: list[Held]
-    erase: dict[str, int] = field(default_factory=dict)
+    erase: list[tuple[Erasure, int]] = field(default_factory=list)
+    gone: list[tuple[int, int]] = field(default_factory=list)
     done: set[str] = field(default_factory=set)
     tried: set[str] = field(default_factory=set)
 

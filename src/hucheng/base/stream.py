@@ -11,9 +11,10 @@ import asyncio
 import json
 import secrets
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import nats
 from msgspec import Struct
 from nats.aio.client import Client
@@ -23,6 +24,7 @@ from nats.js.errors import APIError, NotFoundError
 
 from hucheng.base.broker import READINGS, folder, ports
 from hucheng.base.credentials import INTERNAL, Credentials
+from hucheng.base.erasing import Erasure
 from hucheng.base.partition import partition_of
 from hucheng.errors import StreamError
 from hucheng.settings import Settings
@@ -107,9 +109,12 @@ class Reader:
             "ack_policy": "none",
             "replay_policy": "instant",
             "filter_subjects": [
-                f"{PREFIX}{kind}.{form}"
-                for kind in ("readings", "replay")
-                for form in (f"{self._partition}.*.*", "*.*")
+                *(
+                    f"{PREFIX}{kind}.{form}"
+                    for kind in ("readings", "replay")
+                    for form in (f"{self._partition}.*.*", "*.*")
+                ),
+                f"{PREFIX}erase.{self._partition}.*.*",
             ],
             "inactive_threshold": 60 * 10**9,
             "mem_storage": True,
@@ -251,13 +256,14 @@ async def publish_reading(client: Client, settings: Settings, gateway: str, devi
     return await publish(client, f"{PREFIX}readings.{partition}.{gateway}.{device}", data)
 
 
-async def erase_readings(client: Client, settings: Settings, gateway: str, devices: Sequence[str]) -> int:
-    """Have a gateway's devices forgotten: every reading that came before this message, wherever it is kept.
+async def erase_readings(client: Client, settings: Settings, gateway: str, order: Erasure, msg_id: str) -> int:
+    """Have readings forgotten that came by a gateway before this message, wherever they are kept; gives its sequence.
 
-    It travels in the readings' own stream, so that it is done once, in order, and after any crash.
+    It travels in the readings' own stream, so that it is done in order, and again after any crash. ``msg_id``: the same
+    again within minutes is stored once.
     """
-    body = json.dumps({"erase": list(devices)}).encode()
-    return await publish(client, f"{PREFIX}erase.{partition_of(gateway, settings.intakes)}.{gateway}.batch", body)
+    subject = f"{PREFIX}erase.{partition_of(gateway, settings.intakes)}.{gateway}.batch"
+    return await publish(client, subject, msgspec.json.encode(order), msg_id)
 
 
 async def trim(client: Client, partition: int, upto: int) -> None:

@@ -58,6 +58,7 @@ class Chores:
                     log.warning("other detectors may run now than do: starting anew")
                     self.intake.stop()
                 await self.intake.write_notes(client)
+                self.intake.keeper.load_devices()  # a device that was ended is nobody's from now on
                 self.intake.keeper.sweep(CHORES_S / 3600)
                 state = await stream.stream_state(client)
                 if self.intake.partition == 0:
