@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 from rocksdict import AccessType, Options, Rdict
 
-from hucheng.base.current import CurrentReader
+from hucheng.base.currentreader import CurrentReader
 from hucheng.base.devices import DeviceRow, ListedDevices
 from hucheng.base.erasing import Erasure
 from hucheng.base.keeping import Keeper
@@ -85,7 +85,7 @@ def test_no_file_names_who_was_erased_and_the_neighbour_keeps_everything(tmp_pat
     commit(keeper)
     reader = CurrentReader(tmp_path, 1, stale_s=0)
     assert not reader.recent(0, CUFF, ["systolic_bp"], 0, NOW_US + SECOND)
-    assert len(reader.recent(0, "cuff-8", ["systolic_bp"], 0, NOW_US + SECOND)) == 3
+    assert len(reader.recent(0, "cuff-8", ["systolic_bp"], 0, NOW_US + SECOND)[0].value) == 3
     reader.close()
     keeper.close()
 
@@ -116,7 +116,7 @@ def test_the_next_wearer_of_a_device_keeps_what_is_hers(tmp_path: Path) -> None:
     [kept] = Quarantine(tmp_path / "lake").rows()
     assert "998" in kept["raw"]
     reader = CurrentReader(tmp_path, 1, stale_s=0)
-    assert [r.value for r in reader.recent(0, CUFF, ["systolic_bp"], 0, later)] == [130]
+    assert [r.value for r in reader.recent(0, CUFF, ["systolic_bp"], 0, later)] == [[130]]
     reader.close()
     keeper.close()
     assert naming(tmp_path, MARY) == []

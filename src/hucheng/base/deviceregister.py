@@ -83,3 +83,18 @@ class LedgerDevices:
             data["dataset"],
             bool(data.get("simulated")),
         )
+
+
+def worn_by(conn: Connection, resident_id: str) -> dict[str, int | None]:
+    """Every device a person was ever entered for, corrected entries too; the time (µs UTC) since when somebody else
+    wears it, None where nobody does."""
+    c = register.c
+    here = c.dataset == DATASET
+    mine = select(c.key).where(here, c.resident_id == resident_id).distinct()
+    found: dict[str, int | None] = dict.fromkeys(conn.execute(mine).scalars())
+    others = select(c.key, func.min(c.valid_from).label("since")).where(
+        here, c.key.in_(list(found)), c.resident_id != resident_id, c.known_to.is_(None), c.valid_to.is_(None)
+    )
+    for row in conn.execute(others.group_by(c.key)):
+        found[row.key] = int(row.since.timestamp() * 1e6)
+    return found

@@ -196,14 +196,17 @@ class Lake:
         table = self._fresh(dataset)
         return 0 if table is None else take_out(table, self.root / dataset, older(column, before), keep_h=1)
 
-    def sweep(self, dataset: str) -> int:
-        """Drop the files of old versions, and what a kill left behind, an hour old and older; gives their number."""
+    def sweep(self, dataset: str, keep_h: int = 1) -> int:
+        """Drop the files of old versions, and what a kill left behind, that old and older; gives their number.
+
+        Less than an hour only where nobody writes beside.
+        """
         self._open.pop(dataset, None)
         table = self._fresh(dataset)
         if table is None:
             return 0
         try:
-            return len(table.vacuum(retention_hours=1, dry_run=False, enforce_retention_duration=False, full=True))
+            return len(table.vacuum(keep_h, dry_run=False, enforce_retention_duration=False, full=True))
         except (DeltaError, OSError) as error:
             raise LakeError(f"not swept: {error}", where=dataset, mend="it is tried again") from error
 

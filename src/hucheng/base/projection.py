@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -44,6 +44,15 @@ class Projection:
                 rows = self._registers.all(contract.id, sealed=False)
                 self._lake.replace(contract.id, table(contract, rows, unsealed(contract)), APP_ID, version)
             self._done[contract.id] = version
+
+    def renew(self, contracts: Iterable[Contract]) -> None:
+        """Bring the copies that there are to their present version, and drop the files of older ones."""
+        there = set(self._lake.datasets())
+        for contract in contracts:
+            if contract.kind == "register" and contract.id in there:
+                self.ensure(contract)
+                with self._lock:
+                    self._lake.sweep(contract.id, keep_h=0)
 
 
 def unsealed(contract: Contract) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, and_, delete, or_, select, update
 
 from hucheng.base.bitemporal import (
     as_known,
@@ -228,10 +228,22 @@ class Registers:
             query = select(register_version.c.version).where(register_version.c.dataset == dataset)
             return int(conn.execute(query).scalar() or 0)
 
-    def erase(self, resident_id: str, *, conn: Connection | None = None) -> int:
-        """Delete every row about a person, past ones too; returns how many. Their key is destroyed apart (`Keys`)."""
+    def erase(
+        self,
+        resident_id: str,
+        *,
+        named: Mapping[str, tuple[str, Sequence[str]]] | None = None,
+        conn: Connection | None = None,
+    ) -> int:
+        """Delete every row about a person, past ones too; returns how many. Their key is destroyed apart (`Keys`).
+
+        ``named``: rows about others that go as well, by dataset: a field, and the values that name the person.
+        """
         with self._ledger.on(conn) as writing:
             mine = register.c.resident_id == resident_id
+            for dataset, (name, values) in (named or {}).items():
+                kind = self._contract(dataset).field(name).type
+                mine = or_(mine, and_(register.c.dataset == dataset, equal(name, kind, list(values))))
             touched = writing.execute(select(register.c.dataset).where(mine).distinct()).scalars().all()
             count = int(writing.execute(delete(register).where(mine)).rowcount)
             for dataset in touched:

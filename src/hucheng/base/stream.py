@@ -256,14 +256,13 @@ async def publish_reading(client: Client, settings: Settings, gateway: str, devi
     return await publish(client, f"{PREFIX}readings.{partition}.{gateway}.{device}", data)
 
 
-async def erase_readings(client: Client, settings: Settings, gateway: str, order: Erasure, msg_id: str) -> int:
-    """Have readings forgotten that came by a gateway before this message, wherever they are kept; gives its sequence.
+async def erase_readings(client: Client, partition: int, order: Erasure, msg_id: str) -> int:
+    """Have a partition forget a person's readings that came before this message, wherever it keeps them; its sequence.
 
     It travels in the readings' own stream, so that it is done in order, and again after any crash. ``msg_id``: the same
     again within minutes is stored once.
     """
-    subject = f"{PREFIX}erase.{partition_of(gateway, settings.intakes)}.{gateway}.batch"
-    return await publish(client, subject, msgspec.json.encode(order), msg_id)
+    return await publish(client, f"{PREFIX}erase.{partition}.all.batch", msgspec.json.encode(order), msg_id)
 
 
 async def trim(client: Client, partition: int, upto: int) -> None:

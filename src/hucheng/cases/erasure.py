@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
@@ -11,8 +12,12 @@ from hucheng.cases.tables import case_called, case_event, case_file, case_owed, 
 ERASED = "erased"
 
 
-def erase(conn: Connection, resident_id: str, now: datetime) -> int:
-    """Take a person out of every case; open ones end, for nobody may go there any more. Returns how many."""
+def erase(conn: Connection, resident_id: str, now: datetime, principals: Sequence[str] = ()) -> int:
+    """Take a person out of every case; open ones end, for nobody may go there any more. Returns how many.
+
+    ``principals``: as whom the person acted. What they did for others stays in those others' history, sealed
+    under their keys; an open case of somebody else that they have in hand names them until it is closed.
+    """
     mine = list(conn.execute(select(case_file.c.id).where(case_file.c.resident_id == resident_id)).scalars())
     for start in range(0, len(mine), 400):
         part = mine[start : start + 400]
@@ -33,5 +38,13 @@ def erase(conn: Connection, resident_id: str, now: datetime) -> int:
         for case_id in part:
             line = {"case_id": case_id, "at": now, "actor": "system", "what": ERASED}
             conn.execute(case_event.insert().values(**line))
-    conn.execute(delete(case_called).where(case_called.c.who == resident_id))
+    theirs = [resident_id, *principals]
+    conn.execute(delete(case_called).where(case_called.c.who.in_(theirs)))
+    conn.execute(update(case_event).where(case_event.c.actor.in_(theirs)).values(actor=ERASED))
+    closed = ~case_file.c.is_open
+    nobody = {"assigned_to": ERASED, "assigned_name": ERASED, "responder": ERASED}
+    conn.execute(update(case_file).where(closed, case_file.c.assigned_to.in_(theirs)).values(**nobody))
+    conn.execute(delete(case_owed).where(case_owed.c.who.in_(theirs)))
+    conn.execute(update(case_owed).where(case_owed.c.owner.in_(theirs)).values(owner=None, owner_name=None))
+    conn.execute(update(case_owed).where(case_owed.c.done_by.in_(theirs)).values(done_by=ERASED))
     return len(mine)

@@ -112,9 +112,9 @@ class Rosters:
         """Take lines out; returns how many there were."""
         return int(conn.execute(delete(roster_line).where(roster_line.c.id.in_(list(ids)))).rowcount)
 
-    def erase(self, conn: Connection, resident_id: str) -> int:
-        """Take out whoever was to be called for this resident, and the resident's own duties."""
-        mine = (roster_line.c.scope == resident_id) | (roster_line.c.who == resident_id)
+    def erase(self, conn: Connection, resident_id: str, principals: Sequence[str] = ()) -> int:
+        """Take out whoever was to be called for this resident, and the resident's own duties as these principals."""
+        mine = (roster_line.c.scope == resident_id) | roster_line.c.who.in_([resident_id, *principals])
         return int(conn.execute(delete(roster_line).where(mine)).rowcount)
 
     def called(self, conn: Connection, scopes: Sequence[str], tier: int, at: datetime) -> list[Contact]:

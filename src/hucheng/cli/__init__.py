@@ -26,6 +26,7 @@ COMMANDS = {
         "quarantine",
         "readings that broke their contract, and sending them again",
     ),
+    "erase": ("hucheng.cli.erase", "erase", "take a person out of everything the node keeps"),
     "rules": ("hucheng.cli.rules", "rules", "decide and explain by a rule pack, file in, file out"),
     "journal": ("hucheng.cli.journal", "journal", "the record of every use"),
     "apps": ("hucheng.cli.apps", "apps", "what apps ask for, and accepting it"),

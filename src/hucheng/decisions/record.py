@@ -6,6 +6,7 @@ Every function works inside the caller's transaction, so that a decision and the
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -199,12 +200,16 @@ def count(conn: Connection) -> int:
     return int(conn.execute(select(func.count()).select_from(decision)).scalar_one())
 
 
-def erase(conn: Connection, resident_id: str) -> int:
-    """Take everything that was said about a person out; that a decision was made stays countable."""
+def erase(conn: Connection, resident_id: str, principals: Sequence[str] = ()) -> int:
+    """Take everything that was said about a person out; that a decision was made stays countable.
+
+    ``principals``: as whom the person appealed for others; the appeal stays without them.
+    """
     mine = decision.c.resident_id == resident_id
     changed = conn.execute(update(decision).where(mine).values(body=None, device_id=None, resident_id="erased"))
     said = {"body": None, "answer": None, "resident_id": "erased", "by": "erased"}
     conn.execute(update(appeal).where(appeal.c.resident_id == resident_id).values(**said))
+    conn.execute(update(appeal).where(appeal.c.by.in_(list(principals))).values(by="erased"))
     return int(changed.rowcount)
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from hucheng.base.catalogue import Catalogue
 from hucheng.base.contracts import Contract
-from hucheng.base.current import CurrentReader
+from hucheng.base.currentreader import CurrentReader
 from hucheng.base.keys import Keys
 from hucheng.base.lake import Lake
 from hucheng.base.projection import Projection, table
@@ -262,6 +262,11 @@ class Gate:
         """Refuse an app's request, or take an acceptance back. Raises Refused, NotFound."""
         self.authorise(principal, "requests.refuse", context={"kind": kind, "id": name})
         return self._purposes.refuse(kind, name, by=principal.id, reason=reason)
+
+    def renew_copies(self) -> None:
+        """Bring the lake's copies of registers up to date and drop the old ones: somebody was erased."""
+        if self._projection is not None:
+            self._projection.renew(self.catalogue)
 
     def warm(self) -> None:
         """Take registers of people, principals and keys into memory: the first look is then as quick as the next."""

@@ -136,6 +136,15 @@ class Principals:
                 raise NotFound(f"no principal {principal_id!r}")
             after_commit(writing, self.forget_cached)
 
+    def erase(self, resident_id: str, *, conn: Connection | None = None) -> list[str]:
+        """Delete every principal who is this resident; gives the ids they had."""
+        with self._ledger.on(conn) as writing:
+            mine = principal.c.resident_id == resident_id
+            gone = list(writing.execute(select(principal.c.id).where(mine)).scalars())
+            writing.execute(principal.delete().where(mine))
+            after_commit(writing, self.forget_cached)
+        return gone
+
     def get(self, principal_id: str) -> Principal:
         """A principal in force. Raises Refused when nobody has this id, or not any longer."""
         found = self._people.get(principal_id)

@@ -79,6 +79,13 @@ BASE: tuple[Purpose, ...] = (
         ("resident", "carer"),
     ),
     Purpose(
+        "rights.erasure",
+        {"zh": "依法删除个人信息", "en": "Erasing a person as the law asks"},
+        "个人信息保护法 第47条 (PIPL art. 47)",
+        "city.data-bureau",
+        ("operator", "officer"),
+    ),
+    Purpose(
         "cases.work",
         {"zh": "处理事项", "en": "Working on cases"},
         "个人信息保护法 第13条、第34条 (PIPL arts. 13, 34)",

@@ -55,6 +55,7 @@ class Duty:
         self._ledger, self._handling, self._bodies = ledger, handling, bodies
         self.clock = SteadyClock(last_seen(ledger), wall, monotonic)
         self.woken = woken
+        self.erased: Callable[[str], bool] = lambda _: False
         self.jumps = 0
         self.opened = 0
         self._failing: dict[str, str] = {}
@@ -71,7 +72,8 @@ class Duty:
         started = time.perf_counter()
         with self._ledger.begin() as conn:
             for finding in findings:
-                self._take_in(conn, finding)
+                if not self.erased(finding.resident_id):
+                    self._take_in(conn, finding)
         self.woken()
         fields = {"findings": len(findings), "ms": round((time.perf_counter() - started) * 1000, 1)}
         log.info("findings taken", extra={"fields": fields})

@@ -17,11 +17,10 @@ from hucheng.base import broker
 from hucheng.base.deviceregister import LedgerDevices
 from hucheng.base.devices import DeviceRow
 from hucheng.base.rpc import exposed
-from hucheng.cases import erasure
 from hucheng.cases.rosters import RosterLine, Rosters
-from hucheng.decisions import record
 from hucheng.errors import BadRequest, NotFound, Refused, UnknownDataset
 from hucheng.gate import Gate, Principal
+from hucheng.node.forgetting import Erased, Forgetting, Progress
 from hucheng.node.rooms import Rooms
 
 MAX_ROWS = 100_000
@@ -47,17 +46,6 @@ class Enrolled(msgspec.Struct, frozen=True):
     new: bool
 
 
-class Erased(msgspec.Struct, frozen=True):
-    """What an erasure took out."""
-
-    cases: int
-    decisions: int
-    registers: int
-    roster: int
-    journal_key: bool
-    identity: bool
-
-
 @dataclass
 class Enrolment:
     """Served over the local socket; the first argument is always who asks."""
@@ -66,6 +54,7 @@ class Enrolment:
     gate: Gate
     rosters: Rosters
     clock: Callable[[], datetime]
+    forgetting: Forgetting
     changed: Callable[[], None] = lambda: None
 
     @exposed
@@ -147,29 +136,19 @@ class Enrolment:
 
     @exposed
     def erase(self, principal: Principal, resident_id: str, reason: str) -> Erased:
-        """Erase a person: cases, decisions, registers, roster, identity, and the key that opens the journal's detail.
+        """Erase a person: from the ledger at once, from everything else as soon as all parts can (`erasure`).
 
-        Raises BadRequest without a reason, NotFound for nobody.
+        Raises BadRequest without a reason or where it names the person, NotFound for nobody.
         """
-        if len(reason.strip()) < 10:
-            raise BadRequest("an erasure needs a reason", mend="say which request or law it follows")
-        if self.rooms.registers.live("city.residents", resident_id, sealed=False) is None:
-            raise NotFound(f"no resident {resident_id!r}")
-        self.gate.authorise(principal, "people.erase", context={"reason": reason})
-        now = self.clock()
-        with self.rooms.ledger.begin() as conn:
-            cases = erasure.erase(conn, resident_id, now)
-            decisions = record.erase(conn, resident_id)
-            roster = self.rosters.erase(conn, resident_id)
-            identity = self.rooms.vault.erase(resident_id, conn=conn)
-            registers = self.rooms.registers.erase(resident_id, conn=conn)
-            key = self.rooms.keys.destroy(resident_id, conn=conn)
-        for app in self.rooms.apps:
-            for eraser in app.erasers:
-                eraser(resident_id)
-        self.rooms.keys.scrub()
+        done = self.forgetting.ask(principal, resident_id, reason)
         self.changed()
-        return Erased(cases, decisions, registers, roster, key is not None, identity)
+        return done
+
+    @exposed
+    def erasure(self, principal: Principal, name: str) -> Progress:
+        """How far an erasure is. Raises NotFound."""
+        self.gate.authorise(principal, "node.status")
+        return self.forgetting.progress(name)
 
     @staticmethod
     def _few(rows: Sequence[Any]) -> None:

@@ -25,7 +25,7 @@ from sqlalchemy import func, select
 from hucheng.apps import App
 from hucheng.base import stream
 from hucheng.base.broker import FINDINGS, STANDING
-from hucheng.base.current import CurrentReader
+from hucheng.base.currentreader import CurrentReader
 from hucheng.base.lake import Lake
 from hucheng.base.rpc import Server, exposed
 from hucheng.cases.calendar import calendar
@@ -47,11 +47,12 @@ from hucheng.decisions.store import DATASET as DECISIONS
 from hucheng.decisions.store import DecisionStore
 from hucheng.errors import HuchengError
 from hucheng.gate import Gate, Journal, JournalDesk
-from hucheng.gate.entries import from_stream
+from hucheng.gate.entries import Entry, from_stream
 from hucheng.gate.journal import FILE as CHECKPOINTS
 from hucheng.node.consumers import Consumer
 from hucheng.node.duty import Duty
 from hucheng.node.enrolment import Enrolment
+from hucheng.node.forgetting import Forgetting
 from hucheng.node.people import People
 from hucheng.node.requeue import Requeue
 from hucheng.node.rooms import Rooms, now_utc, open_rooms
@@ -149,7 +150,13 @@ class Steward:
         )
         self.duty = Duty(rooms.ledger, self.handling, self.bodies, wall=clock, monotonic=monotonic, woken=self.wake)
         self.notices = Notices(rooms.ledger, self.handling, self.duty.clock, own)
-        self.pollers = [Poller("timers", self.duty.due), Poller("notices", self.notices.due, idle_s=5.0)]
+        self.forgetting = Forgetting(rooms, self.gate, self.journal, self.rosters, clock, self.wake)
+        self.duty.erased = self.forgetting.erased
+        self.pollers = [
+            Poller("timers", self.duty.due),
+            Poller("notices", self.notices.due, idle_s=5.0),
+            Poller("erasures", self.forgetting.due, idle_s=30.0),
+        ]
         store = CaseStore(rooms.ledger, self.bodies)
         self.gate.register_store(CASES, store)
         self.gate.register_cases(store)
@@ -165,7 +172,7 @@ class Steward:
             "gate": self.gate,
             "journal": JournalDesk(self.gate, self.journal, rooms.keys, clock=clock),
             "people": People(rooms.principals, settings),
-            "enrolment": Enrolment(rooms, self.gate, self.rosters, clock, self.pulse.beat),
+            "enrolment": Enrolment(rooms, self.gate, self.rosters, clock, self.forgetting, self.pulse.beat),
             "quarantine": Requeue(settings, self.gate),
             "status": self.status,
         }
@@ -190,7 +197,12 @@ class Steward:
 
     def keep(self, messages: Sequence[bytes]) -> None:
         """Journal entries of standing views, from the stream into the journal."""
-        self.journal.append([from_stream(message) for message in messages])
+        self.journal.append([self._of_the_present(from_stream(message)) for message in messages])
+
+    def _of_the_present(self, entry: Entry) -> Entry:
+        """An entry without those who were erased since it was written: it would make them a key again."""
+        people = [one for one in entry.people if not self.forgetting.erased(one)]
+        return entry if len(people) == len(entry.people) else msgspec.structs.replace(entry, people=people)
 
     def wake(self) -> None:
         """Something may be due now."""
@@ -200,7 +212,7 @@ class Steward:
     def problems(self) -> list[str]:
         """What is wrong now."""
         found = [problem for consumer in self.consumers for problem in consumer.problems]
-        found += self.duty.problems
+        found += self.duty.problems + self.forgetting.problems
         found += [f"{poller.name} cannot work: see the log" for poller in self.pollers if poller.failures]
         if self.journal.damage:
             found.append("the journal was found damaged: run `hucheng journal verify`")
