@@ -21,7 +21,8 @@ from bench.table import Figure
 from hucheng.apps import load_apps
 from hucheng.base.catalogue import Catalogue
 from hucheng.base.contracts import Contract, Use, load_contract, shipped
-from hucheng.base.current import Current, CurrentReader, Offset, prefix_of
+from hucheng.base.current import Current, Offset, prefix_of
+from hucheng.base.currentreader import CurrentReader
 from hucheng.base.keys import Keys
 from hucheng.base.lake import Lake
 from hucheng.base.ledger import Ledger

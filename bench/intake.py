@@ -29,7 +29,8 @@ from hucheng.apps import load_apps
 from hucheng.base import broker, stream
 from hucheng.base.contracts import load_contract
 from hucheng.base.credentials import Credentials
-from hucheng.base.current import CurrentReader, Offset
+from hucheng.base.current import Offset
+from hucheng.base.currentreader import CurrentReader
 from hucheng.base.devices import DeviceRow, ListedDevices, Metrics
 from hucheng.base.keeping import Keeper
 from hucheng.node.detection import Detection, Open, Watch

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 
 from hucheng.apps import Detector
 from hucheng.base import broker, stream
-from hucheng.base.current import CurrentReader
+from hucheng.base.currentreader import CurrentReader
 from hucheng.base.devices import DeviceRow
 from hucheng.base.keeping import Keeper
 from hucheng.base.lake import Lake

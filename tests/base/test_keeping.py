@@ -7,13 +7,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from hucheng.base.current import CurrentReader
+from hucheng.base.currentreader import CurrentReader
 from hucheng.base.devices import DeviceRow, ListedDevices
 from hucheng.base.keeping import Keeper
 from hucheng.base.lake import Lake
@@ -171,14 +172,17 @@ def test_current_values_are_read_by_another_process_hand_and_bounded_by_the_cont
     keeper.take([message(2, [one(device="d1", at=NOW_US - 200 * HOUR)])])
     commit(keeper)
     reader = CurrentReader(tmp_path, 1, stale_s=0)
-    assert len(reader.recent(0, "d0", ["systolic_bp"], NOW_US - 24 * HOUR, NOW_US)) == 25
-    assert reader.recent(0, "d0", ["systolic_bp"], 0, NOW_US, 2)[1].value == 101
-    assert reader.last(0, "d1", ["systolic_bp"])[0].resident_id == "r1"
+    day = reader.recent(0, "d0", ["systolic_bp"], NOW_US - 24 * HOUR, NOW_US)[0]
+    assert len(day.value) == 25 and (np.diff(day.observed_us) < 0).all()
+    assert reader.recent(0, "d0", ["systolic_bp"], 0, NOW_US, 2)[0].value[1:] == [101]
+    assert reader.last(0, "d1", ["systolic_bp"])[0].resident_id == ["r1"]
     assert reader.offsets()[0].counts.accepted == 73
     keeper.take([message(3, [one(device="d2", at=NOW_US + 48 * HOUR)], received=NOW_US + 48 * HOUR)])
     commit(keeper)
     keeper.sweep(1.0)
-    assert len(reader.recent(0, "d0", ["systolic_bp"], 0, NOW_US)) == 26  # 72 h and the margin before the newest
+    assert (
+        len(reader.recent(0, "d0", ["systolic_bp"], 0, NOW_US)[0].value) == 26
+    )  # 72 h and the margin before the newest
     assert len(reader.last(0, "d1", ["systolic_bp"])) == 1
     again = keeper.take([message(4, [one(at=NOW_US - 60 * HOUR, value=160)], received=NOW_US + 48 * HOUR)])
     assert len(again.pair) == 0 and keeper.offset.counts.duplicate == 1  # the lake still knows it
@@ -197,7 +201,7 @@ def test_a_device_whose_readings_are_erased_leaves_nothing_and_can_begin_anew(tm
     assert [(row[0], row[3]) for row in stored(tmp_path)] == [("d0", 125), ("d1", 120)]
     assert Quarantine(tmp_path / "lake").counts() == {}
     reader = CurrentReader(tmp_path, 1, stale_s=0)
-    assert [r.value for r in reader.recent(0, "d0", ["systolic_bp"], 0, NOW_US)] == [125]
+    assert [r.value for r in reader.recent(0, "d0", ["systolic_bp"], 0, NOW_US)] == [[125]]
     reader.close()
     keeper.close()
     keeper = open_keeper(tmp_path, register)

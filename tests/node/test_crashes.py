@@ -103,7 +103,7 @@ def settle(here: Any) -> None:
 
     import asyncio
 
-    from hucheng.base.current import CurrentReader
+    from hucheng.base.currentreader import CurrentReader
 
     def done() -> bool:
         reader = CurrentReader(here.home, here.intakes, stale_s=0)

@@ -12,12 +12,7 @@ again from the lake.
 
 from __future__ import annotations
 
-import os
-import shutil
 import struct
-import tempfile
-import threading
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from operator import add
@@ -27,7 +22,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
-from rocksdict import AccessType, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import Options, Rdict, WriteBatch, WriteOptions
 
 from hucheng.base.devices import Ints
 from hucheng.errors import LakeError
@@ -36,19 +31,6 @@ VALUE = struct.Struct("<dqqBI")
 VALUE_TYPE = np.dtype([("value", "<f8"), ("received", "<i8"), ("seq", "<i8"), ("simulated", "u1"), ("resident", "<u4")])
 TIME_BIAS = 1 << 63
 OFFSET, HOT = b"moffset", b"mhot"
-
-
-class Reading(Struct, frozen=True):
-    """One kept reading; times in µs since 1970 (UTC)."""
-
-    resident_id: str
-    device_id: str
-    metric: str
-    observed_us: int
-    value: float
-    received_us: int
-    seq: int
-    simulated: bool
 
 
 class Counts(Struct):
@@ -87,7 +69,8 @@ def prefix_of(device: str, metric: str) -> bytes:
     return b"r" + device.encode() + b"\0" + metric.encode() + b"\0"
 
 
-def _key_time(observed_us: int) -> bytes:
+def key_time(observed_us: int) -> bytes:
+    """The time in a key: as bytes in the order of time."""
     return (observed_us + TIME_BIAS).to_bytes(8, "big")
 
 
@@ -165,7 +148,7 @@ class Current:
 
     def value_at(self, prefix: bytes, observed_us: int) -> float:
         """The kept value of a series at a moment; NaN when there is none."""
-        found = self._db.get(prefix + _key_time(observed_us))
+        found = self._db.get(prefix + key_time(observed_us))
         return float("nan") if found is None else float(VALUE.unpack(found)[0])
 
     def newest(self, prefixes: Iterable[bytes]) -> Iterator[tuple[int, int, float]]:
@@ -181,7 +164,7 @@ class Current:
         """Drop what is older than the given time in each series; the caller keeps the newest by never passing it."""
         batch = WriteBatch(raw_mode=True)
         for prefix, before_us in series:
-            batch.delete_range(prefix + _key_time(-(2**62)), prefix + _key_time(before_us))
+            batch.delete_range(prefix + key_time(-(2**62)), prefix + key_time(before_us))
         self._db.write(batch)
 
     def erase(self, person: str, devices: Iterable[str]) -> int:
@@ -225,121 +208,3 @@ class Current:
         if not batch.is_empty():
             self._db.write(batch)
         return np.array([known[name] for name in residents], np.int64)
-
-
-class CurrentReader:
-    """The readers' side: all partitions of a home, at most ``stale_s`` behind their writers. Safe for threads."""
-
-    def __init__(self, home: Path, partitions: int, *, stale_s: float = 0.02) -> None:
-        self._home = home
-        self._scratch = Path(tempfile.mkdtemp(prefix="hucheng-current-"))
-        self._parts = [_Part(home / "current" / f"p{p}", self._scratch / f"p{p}", stale_s) for p in range(partitions)]
-
-    def recent(
-        self,
-        partition: int,
-        device: str,
-        metrics: Sequence[str],
-        since_us: int,
-        until_us: int,
-        limit: int | None = None,
-    ) -> list[Reading]:
-        """A device's readings observed in [since, until], newest first; ``limit`` counts for each metric."""
-        return self._parts[partition].recent(device, metrics, since_us, until_us, limit)
-
-    def last(self, partition: int, device: str, metrics: Sequence[str]) -> list[Reading]:
-        """The newest reading of each metric, however old."""
-        return self._parts[partition].recent(device, metrics, -(2**62), 2**62, 1)
-
-    def offsets(self) -> list[Offset]:
-        """How far each partition is; a new Offset for one that has nothing yet."""
-        return [part.offset() for part in self._parts]
-
-    def close(self) -> None:
-        """Let go of all partitions."""
-        for part in self._parts:
-            part.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
-
-
-class _Part:
-    """One partition, opened when it is first there."""
-
-    def __init__(self, path: Path, scratch: Path, stale_s: float) -> None:
-        self._path, self._scratch, self._stale_s = path, scratch, stale_s
-        self._db: Rdict | None = None
-        self._caught = 0.0
-        self._lock = threading.Lock()
-        self._people: dict[int, str] = {}
-        self._identity: tuple[int, int] | None = None
-
-    def recent(
-        self, device: str, metrics: Sequence[str], since_us: int, until_us: int, limit: int | None
-    ) -> list[Reading]:
-        db = self._caught_up()
-        if db is None:
-            return []
-        found: list[Reading] = []
-        walk = db.iter()
-        for metric in metrics:
-            prefix = prefix_of(device, metric)
-            low = prefix + _key_time(since_us)
-            walk.seek_for_prev(prefix + _key_time(until_us))
-            count = 0
-            while walk.valid() and (key := walk.key()) >= low and (limit is None or count < limit):
-                value, received, seq, simulated, number = VALUE.unpack(walk.value())
-                stamp = int.from_bytes(key[-8:], "big") - TIME_BIAS
-                resident = self._resident(db, number)
-                found.append(Reading(resident, device, metric, stamp, value, received, seq, bool(simulated)))
-                count += 1
-                walk.prev()
-        return found
-
-    def offset(self) -> Offset:
-        db = self._caught_up()
-        found = db.get(OFFSET) if db is not None else None
-        return Offset() if found is None else msgspec.json.decode(found, type=Offset)
-
-    def close(self) -> None:
-        with self._lock:
-            if self._db is not None:
-                self._db.close()
-                self._db = None
-
-    def _resident(self, db: Rdict, number: int) -> str:
-        name = self._people.get(number)
-        if name is None:
-            found = db.get(b"p" + number.to_bytes(4, "big"))
-            name = self._people[number] = found.decode() if found else ""
-        return name
-
-    def _caught_up(self) -> Rdict | None:
-        with self._lock:
-            now = time.monotonic()
-            if self._db is not None and now - self._caught < self._stale_s:
-                return self._db
-            try:
-                if self._db is None:
-                    if not (self._path / "CURRENT").exists():
-                        return None
-                    options = Options(raw_mode=True)
-                    options.set_max_open_files(-1)
-                    self._db = Rdict(str(self._path), options, access_type=AccessType.secondary(str(self._scratch)))
-                    self._identity = _identity(self._path)
-                elif self._identity != _identity(self._path):  # the store was built anew
-                    self._db.close()
-                    self._db, self._people = None, {}
-                    return None
-                self._db.try_catch_up_with_primary()
-                self._caught = now
-            except Exception as error:
-                self._db = None
-                raise LakeError(
-                    f"cannot read current values: {error}", where=str(self._path), mend="try again"
-                ) from error
-            return self._db
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = os.stat(path)  # noqa: PTH116 - one call
-    return status.st_dev, status.st_ino

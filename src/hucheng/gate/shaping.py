@@ -131,12 +131,14 @@ def hand_out(contract: Contract, use: Use, rows: Sequence[dict[str, Any]]) -> li
     """The permitted fields of each row, coarsened. The rows are the store's own and are changed in place."""
     if not use.coarsen or not rows:
         permitted = set(use.fields)
+        beyond = tuple(rows[0].keys() - permitted) if rows else ()
         for row in rows:
+            for name in beyond:
+                row.pop(name, None)
             if row.keys() != permitted:
-                for name in [name for name in row if name not in permitted]:
+                for name in row.keys() - permitted:
                     del row[name]
-                if len(row) < len(permitted):
-                    row.update({name: None for name in permitted if name not in row})
+                row.update(dict.fromkeys(permitted - row.keys()))
         return list(rows)
     coarse = [name for name in use.fields if name in use.coarsen]
     table = _table(contract, rows, named_in(use, contract))

@@ -9,12 +9,13 @@ from typing import Any, Literal, Protocol
 from msgspec import Struct
 
 from hucheng.base.contracts import Contract
-from hucheng.base.current import CurrentReader, Reading
+from hucheng.base.currentreader import CurrentReader, Series
 from hucheng.base.devices import HOT_MARGIN
 from hucheng.base.lake import Lake
 from hucheng.base.partition import partition_of
 from hucheng.base.registers import Registers
 from hucheng.errors import BadRequest
+from hucheng.gate.lane import Lane
 
 RESIDENTS, DEVICES, MANDATES = "city.residents", "city.devices", "city.mandates"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -120,6 +121,7 @@ class ReadingStore:
         self._current = current
         self._partitions = partitions
         self._clock = clock
+        self._lane = Lane()
 
     def rows(self, contract: Contract, read: Read, scope: Scope) -> list[dict[str, Any]]:
         """See `Store.rows`; one resident at a time."""
@@ -167,11 +169,12 @@ class ReadingStore:
             if device["dataset"] != contract.id or not _matches(name, wanted):
                 continue
             part = partition_of(device["gateway_id"], self._partitions)
-            if limit is None:
-                kept = self._current.last(part, name, metrics)
-            else:
-                kept = self._current.recent(part, name, metrics, *span, limit)
-            found += _rows(contract, kept, person)
+            with self._lane:
+                if limit is None:
+                    kept = self._current.last(part, name, metrics)
+                else:
+                    kept = self._current.recent(part, name, metrics, *span, limit)
+                found += _rows(contract, kept, person)
         return found
 
     def _cold(
@@ -200,24 +203,30 @@ class ReadingStore:
         return rows
 
 
-def _rows(contract: Contract, kept: Sequence[Reading], person: str) -> list[dict[str, Any]]:
+def _rows(contract: Contract, kept: Sequence[Series], person: str) -> list[dict[str, Any]]:
     """Readings as rows; those of an earlier wearer of the device are left out."""
-    units = {name: metric.unit for name, metric in contract.metrics.items()}
-    return [
-        {
-            "resident_id": person,
-            "device_id": one.device_id,
-            "metric": one.metric,
-            "observed_at": _EPOCH + timedelta(0, 0, one.observed_us),
-            "value": one.value,
-            "unit": units[one.metric],
-            "received_at": _EPOCH + timedelta(0, 0, one.received_us),
-            "seq": one.seq,
-            "simulated": one.simulated,
-        }
-        for one in kept
-        if one.resident_id == person
-    ]
+    rows: list[dict[str, Any]] = []
+    for one in kept:
+        device, metric, unit = one.device_id, one.metric, contract.metrics[one.metric].unit
+        spans = [column.view("m8[us]").tolist() for column in (one.observed_us, one.received_us)]  # since 1970
+        rows += [
+            {
+                "resident_id": person,
+                "device_id": device,
+                "metric": metric,
+                "observed_at": _EPOCH + observed,
+                "value": value,
+                "unit": unit,
+                "received_at": _EPOCH + received,
+                "seq": seq,
+                "simulated": simulated,
+            }
+            for resident, observed, value, received, seq, simulated in zip(
+                one.resident_id, spans[0], one.value, spans[1], one.seq, one.simulated, strict=True
+            )
+            if resident == person
+        ]
+    return rows
 
 
 def community_of(registers: Registers, person: str) -> str | None:
