@@ -2,8 +2,8 @@
 
 One RocksDB a partition of homes, written by its intake alone; the offset and the exact counters lie in the same write
 batch as the readings they count. Others read it as a secondary, which never disturbs the writer. How far back it goes
-is the contract's ``hucheng.hot``; the newest reading of a device and metric stays however old it is. It can be built
-again from the lake.
+is the contract's ``hucheng.hot``; the newest reading of a device and metric stays as long as its contract keeps any. It
+can be built again from the lake.
 
     r device \\0 metric \\0 time     → value, received_at, seq, simulated, number of the resident
     p number                        → resident; empty once erased

@@ -34,6 +34,7 @@ from hucheng.base.rounds import Kept, Prefixes, Round
 from hucheng.base.stream import Message
 
 RUNS_KEPT = 64
+DAY_US = 86_400 * 10**6
 
 
 class Keeper:
@@ -328,7 +329,10 @@ class Keeper:
             table.tidy()
 
     def sweep(self, share: float = 1 / 60) -> None:
-        """Drop from current values what is past its contract's time, for a share of all series."""
+        """Drop from current values what is past its contract's time, for a share of all series.
+
+        The newest of a series stays, but no longer than its contract keeps readings at all.
+        """
         total = len(self.devices) * self.metrics.count
         if not total:
             return
@@ -336,12 +340,16 @@ class Keeper:
         pairs = np.arange(self._swept, self._swept + step) % total
         self._swept = int((self._swept + step) % total)
         marks = self._novelty.mark[pairs]
-        floors = self.offset.received_us - self.metrics.hot_us[self.metrics.dataset[pairs % self.metrics.count]]
+        dataset = self.metrics.dataset[pairs % self.metrics.count]
+        floors = self.offset.received_us - self.metrics.hot_us[dataset]
+        over = (marks != NEVER) & (marks < self.offset.received_us - self.metrics.retention_us[dataset] - DAY_US)
         self.current.forget_before(
             (self._prefixes[int(p)], int(before))
-            for p, before, mark in zip(pairs, np.minimum(floors, marks), marks, strict=True)
+            for p, before, mark in zip(pairs, np.where(over, marks + 1, np.minimum(floors, marks)), marks, strict=True)
             if mark != NEVER
         )
+        for pair in pairs[over].tolist():
+            self._novelty.forget(pair, pair + 1)
 
     def close(self) -> None:
         """Let go of current values."""

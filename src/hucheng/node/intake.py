@@ -28,6 +28,7 @@ from hucheng.decisions.findings import Finding, encode
 from hucheng.errors import Fenced, LakeError, StreamError
 from hucheng.node.chores import Chores
 from hucheng.node.detection import Detection
+from hucheng.node.retention import Retention
 from hucheng.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -113,6 +114,9 @@ class Intake:
             chores = [asyncio.create_task(beside.report(client)), asyncio.create_task(beside.keep_house(client))]
             if self.partition == 0:
                 chores.append(asyncio.create_task(beside.mind_the_broker(client)))
+                contracts = self.keeper.metrics.contracts
+                kept = Retention(self.settings.home, contracts, self._clock, self._reading_time)
+                chores.append(asyncio.create_task(kept.run(client)))
             try:
                 while not self._stop.is_set():
                     await self._step(client, reader)
