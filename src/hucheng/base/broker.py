@@ -61,6 +61,11 @@ def folder(settings: Settings) -> Path:
     return settings.home / "broker"
 
 
+def log_file(settings: Settings) -> Path:
+    """The server's own log; it is cut off by size, because whoever is refused writes into it."""
+    return settings.home / "logs" / "nats.log"
+
+
 def ports(settings: Settings) -> Ports:
     """Where this home's broker listens; StreamError when it was never configured."""
     path = folder(settings) / "ports.json"
@@ -74,6 +79,7 @@ def configure(settings: Settings) -> Ports:
     """Write nats.conf for this home; ports stay those of the last start wherever they are still free."""
     home = folder(settings)
     (home / "store").mkdir(parents=True, exist_ok=True)
+    log_file(settings).parent.mkdir(parents=True, exist_ok=True)
     try:
         last = ports(settings)
     except StreamError:
@@ -286,6 +292,9 @@ host: "{HOST}"
 port: {chosen.nats}
 http: "{HOST}:{chosen.monitor}"
 pid_file: {json.dumps(str(home / "nats.pid"))}
+log_file: {json.dumps(str(log_file(settings)))}
+logfile_size_limit: 20MB
+logfile_max_num: 3
 max_payload: {int(settings.max_body_mb * 1024 * 1024)}
 max_pending: {256 << 20}
 write_deadline: "30s"

@@ -28,6 +28,7 @@ def status(home: Path | None, as_json: bool) -> None:
     click.echo(f"{found['status']}" + (f"  ({'; '.join(found['problems'])})" if found["problems"] else ""))
     _table("readings", found["readings"])
     _table("cases", found["cases"])
+    _table("refused at the doors", found["refused"])
     click.echo("parts")
     for name, part in found["parts"].items():
         click.echo(f"  {name:<10} {part['state']:<9} since {part['since']}  restarts {part['restarts']}")

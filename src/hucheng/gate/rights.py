@@ -73,14 +73,20 @@ class JournalDesk:
     def heads(self, principal: Principal, limit: int = 100, before: int | None = None) -> list[Line]:
         """Entries without the people they are about, newest first. Raises Refused."""
         who = self._gate.permit(principal, "audit.review", "journal.read")
-        query = select(journal.c.seq, journal.c.body).order_by(journal.c.seq.desc()).limit(max(1, min(limit, 1000)))
+        query = select(journal.c.seq, journal.c.person, journal.c.body)
+        query = query.order_by(journal.c.seq.desc()).limit(max(1, min(limit, 1000)))
         if before is not None:
             query = query.where(journal.c.seq < before)
         with self._journal.ledger.read() as conn:
             rows = conn.execute(query).all()
         self._note(who, "audit.review", "journal.read", None)
         known: Known = {}
-        return [self._line(row.seq, decode(row.body).head, None, known, names=False) for row in rows]
+        found = []
+        for row in rows:
+            stored = decode(row.body)
+            detail = open_detail(stored, 0, None) if row.person == 0 else None  # what is about nobody lies open
+            found.append(self._line(row.seq, stored.head, detail, known, names=False))
+        return found
 
     @exposed
     def verify(self, principal: Principal) -> Verified:

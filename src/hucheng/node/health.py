@@ -76,6 +76,7 @@ def put_together(told: Mapping[str, Any] | None, parts: Mapping[str, Mapping[str
         "problems": problems,
         "readings": {name: readings.get(name) for name in READINGS},
         "cases": {"open": cases.get("open"), **{k: v for k, v in cases.items() if k != "open"}},
+        "refused": dict((told or {}).get("refused", {})),
         "parts": {name: dict(part) for name, part in parts.items()},
     }
 

@@ -28,6 +28,7 @@ from hucheng.decisions.findings import Finding, encode
 from hucheng.errors import Fenced, LakeError, StreamError
 from hucheng.node.chores import Chores
 from hucheng.node.detection import Detection
+from hucheng.node.doors import BrokerDoor
 from hucheng.node.retention import Retention
 from hucheng.settings import Settings
 
@@ -117,6 +118,7 @@ class Intake:
                 contracts = self.keeper.metrics.contracts
                 kept = Retention(self.settings.home, contracts, self._clock, self._reading_time)
                 chores.append(asyncio.create_task(kept.run(client)))
+                chores.append(asyncio.create_task(BrokerDoor(self.settings, self._clock).run(client)))
             try:
                 while not self._stop.is_set():
                     await self._step(client, reader)

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -50,6 +50,7 @@ from hucheng.gate import Gate, Journal, JournalDesk
 from hucheng.gate.entries import Entry, from_stream
 from hucheng.gate.journal import FILE as CHECKPOINTS
 from hucheng.node.consumers import Consumer
+from hucheng.node.doors import DOORS, POLICY
 from hucheng.node.duty import Duty
 from hucheng.node.enrolment import Enrolment
 from hucheng.node.forgetting import Forgetting
@@ -71,6 +72,15 @@ class Status:
     def __init__(self, desk: Desk, clock: Callable[[], datetime], problems: Callable[[], Sequence[str]]) -> None:
         self._desk, self._clock, self._problems = desk, clock, problems
         self._intakes: dict[int, tuple[datetime, dict[str, Any]]] = {}
+        self._refused = dict.fromkeys(DOORS, 0)
+        self._since = clock()
+
+    def turned_away(self, entries: Iterable[Entry]) -> None:
+        """Count who was turned away at a door, as it comes into the journal."""
+        for entry in entries:
+            door = entry.policy.removeprefix(POLICY)
+            if entry.kind == "refused" and entry.policy.startswith(POLICY) and door in self._refused:
+                self._refused[door] += entry.counts.get("times", 1)
 
     def hear(self, message: bytes) -> None:
         """What an intake says of itself, each second."""
@@ -92,7 +102,8 @@ class Status:
         readings: dict[str, Any] = {name: sum(int(told[name]) for told in told_all) for name in COUNTED}
         readings["lag_s"] = max((float(told["lag_s"]) for told in told_all), default=None)
         cases = msgspec.to_builtins(self._desk.counts())
-        return {"readings": readings, "cases": cases, "problems": problems}
+        refused = {"since": self._since.isoformat(timespec="seconds"), **self._refused}
+        return {"readings": readings, "cases": cases, "problems": problems, "refused": refused}
 
 
 SERVED: Final[dict[str, type]] = {
@@ -197,7 +208,9 @@ class Steward:
 
     def keep(self, messages: Sequence[bytes]) -> None:
         """Journal entries of standing views, from the stream into the journal."""
-        self.journal.append([self._of_the_present(from_stream(message)) for message in messages])
+        entries = [self._of_the_present(from_stream(message)) for message in messages]
+        self.journal.append(entries)
+        self.status.turned_away(entries)
 
     def _of_the_present(self, entry: Entry) -> Entry:
         """An entry without those who were erased since it was written: it would make them a key again."""
@@ -243,7 +256,8 @@ def titles(apps: Sequence[App]) -> dict[str, dict[str, str]]:
             outcomes = pack["versions"][-1].get("outcomes", {})
             named = outcomes.get(detector.outcome, {}).get("title") or pack.get("title")
             if isinstance(named, dict) and {"zh", "en"} <= named.keys():
-                found[detector.rule] = {"zh": str(named["zh"]), "en": str(named["en"])}
+                en = str(named["en"])
+                found[detector.rule] = {"zh": str(named["zh"]), "en": en[:1].upper() + en[1:]}
     return found
 
 

@@ -20,6 +20,7 @@ KINDS: Mapping[str, str] = {
     "auditor": mark("Auditor"),
     "operator": mark("Operator"),
     "service": mark("A service of the node"),
+    "gateway": mark("Gateway"),
 }
 SCOPES: Mapping[str, str] = {
     "care.readings": mark("See readings from devices at home"),
