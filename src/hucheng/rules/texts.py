@@ -76,8 +76,11 @@ def told(
 
 
 def _reason(version: Version, name: str, known: Mapping[str, Value | None], language: str) -> str:
+    """A fact and what it is: a number after a space, anything else after a colon."""
     fact = version.facts[name]
-    return f"{fact.title[language]} {said(fact.kind, known.get(name), fact.unit, fact.labels, language)}"
+    colon = "：" if language == "zh" else ": "
+    between = " " if fact.kind.name == "number" else colon
+    return f"{fact.title[language]}{between}{said(fact.kind, known.get(name), fact.unit, fact.labels, language)}"
 
 
 def _sentence(head: str, reasons: Sequence[str], language: str) -> str:
