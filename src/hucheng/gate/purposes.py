@@ -114,7 +114,10 @@ BASE: tuple[Purpose, ...] = (
         ("officer", "auditor", "operator"),
     ),
 )
-ASSESSED = "Shipped with the platform and assessed there: what makes the house answerable to the people in it."
+ASSESSED = (
+    "随平台提供并经评估：使平台对城中之人负责所必需。"
+    "Shipped with the platform and assessed there: what makes the house answerable to the people in it."
+)
 
 
 class Purposes:
