@@ -19,6 +19,9 @@ from hucheng.cases.desk import Desk
 from hucheng.cases.views import CaseRow, CaseView
 from hucheng.decisions.findings import Finding, encode
 from hucheng.gate.entries import Entry, to_stream
+from hucheng.node.people import LOCAL
+from hucheng.node.requeue import Requeue
+from hucheng.node.steward import Status
 from hucheng.settings import Settings
 
 from .stewarding import Process, a_finding, copy_home, first_resident, make_home
@@ -199,6 +202,33 @@ def test_one_message_that_is_no_finding_holds_nobody_up(node: Node) -> None:
         return [problem for problem in status["problems"] if "FINDINGS" in problem]
 
     assert node.steward.until(said)
+
+
+def test_what_nobody_can_read_is_set_aside_and_can_be_sent_again(node: Node) -> None:
+    node.steward.start()
+    node.send("findings.care.alarm", [b'{"nobody": "can read this"'])
+    node.send("standing.0", [b"nor this"])
+    operator = node.steward.who(LOCAL)
+
+    def counts() -> dict[str, int]:
+        found: dict[str, int] = node.steward.ask(Requeue, "quarantine", lambda desk: desk.counts(operator))
+        return found
+
+    both = {"unreadable_findings": 1, "unreadable_standing": 1}
+    node.steward.until(lambda: counts() == both)
+    node.steward.until(lambda: node.left("FINDINGS") == node.left("STANDING") == 0)
+    node.steward.kill()
+    node.steward.start()
+    assert counts() == both
+    status = node.steward.ask(Status, "status", lambda status: status.status())
+    assert not [problem for problem in status["problems"] if "cannot be taken" in problem]
+    [kept] = node.steward.ask(Requeue, "quarantine", lambda desk: desk.rows(operator, "unreadable_findings"))
+    assert kept["data"] == '{"nobody": "can read this"' and "DecodeError" in kept["why"] and kept["tries"] == 3
+    node.publish([a_finding(people(node)[0])])
+    node.steward.until(lambda: len(node.rows()) == 1)
+    sent = node.steward.ask(Requeue, "quarantine", lambda desk: desk.replay(operator, "unreadable_findings"))
+    assert sent == 1
+    node.steward.until(lambda: counts() == both)  # it came back: the cause was not mended
 
 
 def test_standing_entries_reach_the_journal(node: Node) -> None:

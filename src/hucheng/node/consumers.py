@@ -1,7 +1,8 @@
 """What the steward takes from the stream: findings, and journal entries of standing views. Acknowledged once durable.
 
 Whatever cannot be taken now (a process that is missing, a disk that is full) is offered again later: nothing is thrown
-away, and `problems` says so. What is durable here is taken out of the stream in time, so that it never fills up.
+away, and `problems` says so. What cannot be read at all is set aside with the reason after a few tries. What is durable
+here is taken out of the stream in time, so that it never fills up.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -27,16 +30,23 @@ MAX_PENDING = 20_000
 SWEEP_S = 30.0
 PAUSES_S = (0.1, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0)
 
+TRIES = 3
+UNREADABLE = (msgspec.DecodeError, zlib.error, UnicodeDecodeError)
+"""What a message that no later try can read is refused with."""
+
 Take = Callable[[Sequence[bytes]], None]
 """Takes messages, durable when it returns; raises when none of them could be taken."""
+
+Aside = Callable[[str, int, str, bytes], None]
+"""``aside(subject, tries, why, message)`` sets an unreadable message aside, durable when it returns."""
 
 
 class Consumer:
     """One durable consumer that hands batches to ``take`` in a thread and acknowledges what was taken."""
 
-    def __init__(self, client: Client, stream: str, subject: str, take: Take) -> None:
+    def __init__(self, client: Client, stream: str, subject: str, take: Take, aside: Aside) -> None:
         self.stream, self.subject = stream, subject
-        self._client, self._take = client, take
+        self._client, self._take, self._aside = client, take, aside
         self._refused: set[int] = set()
         self.taken = 0
         self.ack_wait_s = ACK_WAIT_S
@@ -100,29 +110,47 @@ class Consumer:
 
     async def _offer(self, messages: list[Msg]) -> None:
         """All at once; where that fails, one by one, so that one bad message holds nobody up."""
-        if await self._try(messages):
+        error = await self._try(messages)
+        if error is None:
             return
         for message in messages:
-            if len(messages) == 1 or not await self._try([message]):
+            if len(messages) == 1 or (error := await self._try([message])) is not None:
                 place = message.metadata.sequence.stream
                 tries = message.metadata.num_delivered or 1
+                if isinstance(error, UNREADABLE) and tries >= TRIES and await self._set_aside(message, tries, error):
+                    continue
                 self._refused.add(place)
                 fields = {"stream": self.stream, "seq": place, "tries": tries}
                 log.error("message not taken, will be offered again", extra={"fields": fields})
                 await message.nak(delay=PAUSES_S[min(tries, len(PAUSES_S) - 1)])
 
-    async def _try(self, messages: list[Msg]) -> bool:
+    async def _set_aside(self, message: Msg, tries: int, error: Exception) -> bool:
+        """Take what nobody can read out of the way; False where it cannot be kept elsewhere."""
+        place = message.metadata.sequence.stream
+        why = f"{type(error).__name__}: {error}"[:300]
+        fields = {"stream": self.stream, "seq": place, "tries": tries, "why": type(error).__name__}
+        try:
+            await asyncio.to_thread(self._aside, message.subject, tries, why, message.data)
+        except Exception:
+            log.warning("unreadable message not set aside", extra={"fields": fields}, exc_info=True)
+            return False
+        await message.term()
+        self._refused.discard(place)
+        log.error("unreadable message set aside", extra={"fields": fields})
+        return True
+
+    async def _try(self, messages: list[Msg]) -> Exception | None:
         try:
             await asyncio.to_thread(self._take, [message.data for message in messages])
         except Exception as error:
             fields = {"stream": self.stream, "messages": len(messages), "why": type(error).__name__}
             log.warning("batch not taken", extra={"fields": fields}, exc_info=len(messages) == 1)
-            return False
+            return error
         for message in messages:
             self._refused.discard(message.metadata.sequence.stream)
             await message.ack()
         self.taken += len(messages)
-        return True
+        return None
 
     async def _sweep(self, subscription: Any) -> None:
         """Take out of the stream what is acknowledged without a gap."""

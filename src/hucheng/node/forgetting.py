@@ -19,7 +19,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection
 
-from hucheng.base import quarantine, stream
+from hucheng.base import aside, quarantine, stream
 from hucheng.base.currentreader import CurrentReader
 from hucheng.base.deviceregister import worn_by
 from hucheng.base.erasing import Erasure
@@ -198,6 +198,7 @@ class Forgetting:
             "roster": self.rosters.erase(conn, person, principals),
             "registers": self.rooms.registers.erase(person, named=held, conn=conn),
         }
+        aside.erase(conn, person)
         identity = self.rooms.vault.erase(person, conn=conn)
         return counts, identity, self.rooms.keys.destroy(person, conn=conn) is not None
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from hucheng.base import stream
+from hucheng.base import aside, stream
+from hucheng.base.ledger import Ledger
 from hucheng.base.quarantine import Quarantine
 from hucheng.base.rpc import exposed
 from hucheng.errors import BadRequest, StreamError
 from hucheng.gate import Gate, Principal
 from hucheng.settings import Settings
+
+UNREADABLE = "unreadable_"
+"""Reasons of messages that the steward could not read begin so: unreadable_findings, unreadable_standing."""
 
 
 @dataclass
@@ -22,12 +28,21 @@ class Requeue:
 
     settings: Settings
     gate: Gate
+    ledger: Ledger
+    clock: Callable[[], datetime]
+
+    def aside(self, subject: str, tries: int, why: str, message: bytes) -> None:
+        """Set aside what the steward cannot read from the stream."""
+        reason = UNREADABLE + subject.partition(".")[0]
+        with self.ledger.begin() as conn:
+            aside.put(conn, reason, self.clock(), subject, tries, why, message)
 
     @exposed
     def counts(self, principal: Principal) -> dict[str, int]:
-        """How many readings were set aside for each reason; names nobody."""
+        """How many readings, and messages to the steward, were set aside for each reason; names nobody."""
         self.gate.authorise(principal, "node.status")
-        return self._quarantine().counts()
+        with self.ledger.read() as conn:
+            return self._quarantine().counts() | aside.counts(conn)
 
     @exposed
     def rows(self, principal: Principal, reason: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
@@ -35,6 +50,10 @@ class Requeue:
         if not 0 < limit <= 1000:
             raise BadRequest(f"limit {limit}", mend="1 to 1000")
         self.gate.authorise(principal, "quarantine.replay", context={"looked": reason or "all", "rows": limit})
+        if reason is not None and reason.startswith(UNREADABLE):
+            with self.ledger.read() as conn:
+                kept = aside.some(conn, reason, limit)
+            return [msgspec.structs.asdict(one) | {"data": one.data.decode("utf-8", "replace")} for one in kept]
         rows: list[dict[str, Any]] = msgspec.to_builtins(self._quarantine().rows(reason, limit=limit), builtin_types=())
         return rows
 
@@ -50,6 +69,8 @@ class Requeue:
         await asyncio.to_thread(
             self.gate.authorise, principal, "quarantine.replay", context={"reason": reason, "readings": known[reason]}
         )
+        if reason.startswith(UNREADABLE):
+            return await self._publish_again(reason)
         messages = await asyncio.to_thread(lambda: self._quarantine().messages(reason, device=device))
         client = await stream.connect(self.settings, name="requeue")
         try:
@@ -62,6 +83,20 @@ class Requeue:
         finally:
             await client.close()
         return len(messages)
+
+    async def _publish_again(self, reason: str) -> int:
+        """Messages to the steward, one by one: what is in the stream again is set aside no more."""
+        with self.ledger.read() as conn:
+            kept = aside.some(conn, reason)
+        client = await stream.connect(self.settings, name="requeue")
+        try:
+            for one in reversed(kept):
+                await stream.publish(client, one.subject, one.data)
+                with self.ledger.begin() as conn:
+                    aside.take(conn, [one.id])
+        finally:
+            await client.close()
+        return len(kept)
 
     def _quarantine(self) -> Quarantine:
         return Quarantine(self.settings.home / "lake")

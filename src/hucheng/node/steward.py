@@ -175,6 +175,7 @@ class Steward:
         self.desk = Desk(rooms.ledger, self.gate, self.handling, self.pulse, self.duty.clock)
         self.consumers: list[Consumer] = []
         self.status = Status(self.desk, clock, self.problems)
+        self.requeue = Requeue(settings, self.gate, rooms.ledger, clock)
         self.served: dict[str, object] = {
             "desk": self.desk,
             "decisions": Decisions(
@@ -184,7 +185,7 @@ class Steward:
             "journal": JournalDesk(self.gate, self.journal, rooms.keys, clock=clock),
             "people": People(rooms.principals, settings),
             "enrolment": Enrolment(rooms, self.gate, self.rosters, clock, self.forgetting, self.pulse.beat),
-            "quarantine": Requeue(settings, self.gate),
+            "quarantine": self.requeue,
             "status": self.status,
         }
 
@@ -303,8 +304,8 @@ async def _listen(settings: Settings, steward: Steward) -> None:
     client = await _connected(settings)
     try:
         steward.consumers = [
-            Consumer(client, FINDINGS, "findings.>", steward.duty.take),
-            Consumer(client, STANDING, "standing.>", steward.keep),
+            Consumer(client, FINDINGS, "findings.>", steward.duty.take, steward.requeue.aside),
+            Consumer(client, STANDING, "standing.>", steward.keep, steward.requeue.aside),
         ]
 
         async def heard(message: Any) -> None:
