@@ -11,7 +11,7 @@ import pytest
 from msgspec import structs
 
 from gate.gatekit import NOW, PEOPLE, PULSE, City, readings, resident
-from hucheng.base.contracts import Use
+from hucheng.base.contracts import Use, telling
 from hucheng.errors import BadRequest, Refused
 from hucheng.gate import Read, View
 
@@ -87,6 +87,33 @@ def test_groups_that_are_too_small_are_left_out_and_a_lone_one_takes_the_next_wi
     seen = view(town, "test.groups", RESIDENTS)
     result = seen.aggregate(["community"], {"n": ("people", None)}).to_pylist()
     assert [r["community"] for r in result] == ["west"]  # east goes with north, else the total would tell
+
+
+def test_two_groups_too_small_together_take_the_next_with_them(town: City) -> None:
+    town.registers.put(RESIDENTS, [resident(1) | {"community": "north"}, resident(2) | {"community": "south"}])
+    seen = view(town, "test.groups", RESIDENTS)
+    assert seen.aggregate([], {"n": ("people", None)}).to_pylist() == [{"n": 40}]
+    result = seen.aggregate(["community"], {"n": ("people", None)}).to_pylist()
+    assert len(result) == 1  # else the total less east and west would be two people
+    assert seen.aggregate(["community", "sex"], {"n": ("people", None)}).num_rows <= 1
+
+
+def test_in_groups_nobody_can_be_chosen_by_person_or_key(town: City) -> None:
+    for contract in town.catalogue:
+        for use in contract.uses.values():
+            assert use.smallest_group == 1 or not telling(contract, use)
+    contract = town.catalogue.get(PULSE)
+    contract.uses["test.groups"] = Use("test.groups", contract.field_names, smallest_group=5)  # as if it could load
+    town.purposes._digests.clear()
+    town.purposes.enrol()
+    town.purposes.accept("purpose", "test.groups", by="boss", assessment="It could not be loaded, and yet it is here.")
+    seen = view(town, "test.groups", PULSE)
+    for name in ("resident_id", "device_id", "observed_at"):
+        for act in (
+            lambda name=name: seen.aggregate([name], {"n": ("people", None)}),
+            lambda name=name: seen.aggregate([], {"n": ("people", None)}, {name: ["x"]}),
+        ):
+            assert refused(act).details["policy"] == "contract.fields"
 
 
 def test_where_groups_are_all_one_gets_no_single_rows_in_any_way(town: City) -> None:

@@ -16,11 +16,12 @@ import ibis.expr.operations as ops
 import pyarrow as pa
 from pyroaring import BitMap
 
-from hucheng.base.contracts import Contract, Use
+from hucheng.base.contracts import Contract, Use, telling
 from hucheng.base.keys import Keys
 from hucheng.base.lake import Lake
 from hucheng.errors import BadRequest, Refused
 from hucheng.gate.shaping import SQL_TYPES, columns, control, named_in, quoted
+from hucheng.gate.suppression import large_enough
 
 PERSON = "resident_id"
 MEASURES = ("count", "people", "sum", "mean", "min", "max")
@@ -165,7 +166,8 @@ class Joined:
     ) -> pa.Table:
         """Groups with their measures; groups of fewer than the smallest allowed number of people are left out.
 
-        Where exactly one group would be left out, the next smallest goes with it: else a total would tell it.
+        Others go with them until no total of these groups, over all or within one value of a column, can be
+        subtracted down to fewer people than that (`hucheng.gate.suppression`).
         """
         known = {alias for names in self.columns for alias in names.values()}
         for name in (*by, *where, *(column for _, column in measures.values() if column)):
@@ -193,14 +195,24 @@ class Joined:
         condition = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         groups = f" GROUP BY {', '.join(quoted(name) for name in by)}" if by else ""
         count = f", count(DISTINCT {_INSIDE}) AS people_" if grouped else ""
-        sql = f"WITH {quoted(VIEW)} AS ({self._built(inside=True)[0]}) SELECT {', '.join(picked)}{count} "
-        sql += f"FROM {quoted(VIEW)}{condition}{groups}"
-        result = self._engine.run(sql, values)
-        return _large_enough(result, self.smallest) if grouped else result
+        inside = f"WITH {quoted(VIEW)} AS ({self._built(inside=True)[0]}) SELECT"
+        source = f"FROM {quoted(VIEW)}{condition}{groups}"
+        if not grouped:
+            return self._engine.run(f"{inside} {', '.join(picked)} {source}", values)
+        labels = [f"{quoted(name)} AS by_{n}_" for n, name in enumerate(by)]
+        result = self._engine.run(f"{inside} {', '.join([*picked, *labels])}{count} {source}", values)
+        few = f"{source} HAVING count(DISTINCT {_INSIDE}) < {int(self.smallest)}"
+        small = self._engine.run(f"{inside} {', '.join([*labels, f'list(DISTINCT {_INSIDE}) AS who_'])} {few}", values)
+        shown, width = len(picked), len(by)
+        named = dict(zip(_cells(small, 0, width), small.column(width).to_pylist(), strict=True))
+        people = result.column(shown + width).to_pylist()
+        kept = large_enough(_cells(result, shown, width), people, named, self.smallest)
+        return result.take(pa.array(kept, pa.int64())).select(list(range(shown)))
 
     def _named(self) -> list[dict[str, str]]:
         """For each part, its fields and the names they bear in the view."""
         everywhere = all(PERSON in use.fields for _, use in self.parts)
+        single = [telling(contract, use) if self.smallest > 1 else frozenset() for contract, use in self.parts]
         counts: dict[str, int] = {}
         for _, use in self.parts:
             for name in use.fields:
@@ -208,8 +220,10 @@ class Joined:
         found: list[dict[str, str]] = []
         for number, (contract, use) in enumerate(self.parts):
             short = contract.id.rpartition(".")[2]
-            names = {}
+            names: dict[str, str] = {}
             for name in use.fields:
+                if name in single[number]:
+                    continue
                 if name == PERSON and len(self.parts) > 1:
                     if everywhere and number == 0:
                         names[name] = name
@@ -263,13 +277,10 @@ def _measure(kind: str, column: str | None) -> str:
     return f"{'avg' if kind == 'mean' else kind}({quoted(column)})"
 
 
-def _large_enough(result: pa.Table, smallest: int) -> pa.Table:
-    """The groups with enough people."""
-    people = result.column("people_").to_pylist()
-    kept = [n for n, count in enumerate(people) if count >= smallest]
-    if len(people) - len(kept) == 1 and kept:
-        kept.remove(min(kept, key=lambda n: people[n]))
-    return result.take(pa.array(kept, pa.int64())).drop_columns(["people_"])
+def _cells(result: pa.Table, first: int, width: int) -> list[tuple[str, ...]]:
+    """The values that make each group, as texts: what has no hash has a text."""
+    columns = [[repr(value) for value in result.column(first + n).to_pylist()] for n in range(width)]
+    return list(zip(*columns, strict=True)) if columns else [()] * result.num_rows
 
 
 def _empty(contract: Contract) -> str:

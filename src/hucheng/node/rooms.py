@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import yaml
 
 import hucheng.cases
 import hucheng.decisions
 from hucheng.apps import App, load_apps
 from hucheng.base.catalogue import Catalogue
-from hucheng.base.contracts import Use, load_contract, load_folder, shipped
+from hucheng.base.contracts import Use, load_contract, load_folder, read_use, shipped
 from hucheng.base.identity import Vault
 from hucheng.base.keys import Keys, master_key
 from hucheng.base.ledger import Ledger
@@ -69,11 +68,9 @@ def _asked(app: App, path: Path) -> dict[str, Use]:
     """What an app's own purposes ask of somebody else's dataset; ContractError where it speaks for another's."""
     own = {purpose.id for purpose in app.purposes}
     try:
-        found = {
-            name: msgspec.convert({"purpose": name, **body}, Use)
-            for name, body in yaml.safe_load(path.read_text(encoding="utf-8")).items()
-        }
-    except (yaml.YAMLError, AttributeError, TypeError, msgspec.ValidationError) as error:
+        asked = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = {name: read_use(name, body, f"{path.name} {name}") for name, body in asked.items()}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
         raise ContractError(
             f"cannot read the uses: {error}", where=str(path), mend="purpose: {fields: […], where: …}"
         ) from error
