@@ -117,6 +117,8 @@ MANDATES = [
     {
         "mandate_id": "m-1",
         "carer": "p-chen",
+        "carer_name": "陈静",
+        "carer_phone": "10055550000",
         "resident_id": "r-1001",
         "scopes": ["care.readings", "care.alarms"],
         "valid_from": NOW - timedelta(days=30),

@@ -104,6 +104,7 @@ def care(rng: Any, everybody: People, where: Places, now: datetime, cast: dict[i
                     "mandate_id": f"m-{resident}",
                     "carer": carer[0],
                     "carer_name": everybody.name[carer[1]],
+                    "carer_phone": phone(carer[1]),
                     "resident_id": resident,
                     "scopes": list(SCOPES),
                     "valid_from": now - timedelta(days=200),
