@@ -66,7 +66,7 @@ class Credentials:
         for name in add:
             if not GATEWAY.fullmatch(name):
                 raise BadRequest(f"gateway id {name!r}", mend="letters, digits, - and _; at most 64")
-        with _locked(self.path.with_suffix(".lock")):
+        with locked(self.path.with_suffix(".lock")):
             body: dict[str, str] = {}
             if self.path.exists():
                 body = json.loads(self.path.read_text(encoding="utf-8"))
@@ -93,7 +93,8 @@ def write_private(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Alone with a file of this folder, among all processes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

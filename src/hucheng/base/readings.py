@@ -200,6 +200,12 @@ def gather(messages: Sequence[Message]) -> Rows:
     return rows
 
 
+def nothing_read(data: bytes) -> Bad | None:
+    """Why a batch holds nothing that could be read; None where something was, or there was nothing to read."""
+    rows = gather([Message(0, 0, "", "batch", False, True, data)])
+    return rows.bad[0] if rows.bad and not len(rows) else None
+
+
 def parse_times(texts: list[str]) -> NDArray[np.int64]:
     """ISO 8601 texts (or whole µs) as µs since 1970 UTC; a text that is no time becomes LATEST."""
     try:

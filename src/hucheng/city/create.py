@@ -24,6 +24,7 @@ from hucheng.city.feeds import write_devices
 from hucheng.city.linjiang import City, linjiang
 from hucheng.city.staff import BUREAU, ROLES
 from hucheng.gate import Org
+from hucheng.node.pairing import holders
 from hucheng.node.people import personas_file
 from hucheng.node.rooms import Rooms, open_rooms
 from hucheng.portals.services import Persona
@@ -68,6 +69,9 @@ def enter(city: City, rooms: Rooms, now: datetime) -> None:
                 rooms.registers.put(dataset, part, valid_from=now, conn=conn)
         rooms.principals.put_orgs((Org(o.id, o.parent, o.level, o.title) for o in city.places.orgs), conn=conn)
         rooms.principals.put(city.staff.principals, conn=conn)
+        paths = {org.id: org.path for org in city.places.orgs}
+        centres = {home["home_id"]: paths[home["centre"]] for home in city.care.homes}
+        rooms.principals.put(holders(city.care.devices, lambda row: centres[row["home_id"]]), conn=conn)
         rosters.put(conn, city.staff.roster)
         ours = {app.name for app in rooms.apps if is_ours(app)}
         for asked in rooms.purposes.enrol(conn=conn):

@@ -26,6 +26,8 @@ COMMANDS = {
         "quarantine",
         "readings that broke their contract, and sending them again",
     ),
+    "device": ("hucheng.cli.device", "device", "help link of a device; taking one out of service"),
+    "gateway": ("hucheng.cli.gateway", "gateway", "letting gateways in over MQTT and HTTP, and taking it back"),
     "erase": ("hucheng.cli.erase", "erase", "take a person out of everything the node keeps"),
     "rules": ("hucheng.cli.rules", "rules", "decide and explain by a rule pack, file in, file out"),
     "journal": ("hucheng.cli.journal", "journal", "the record of every use"),

@@ -113,7 +113,8 @@ class Gate:
 
         readable = {name: part for name, part in parts.items() if part is not None}
         note = self._witness.noting(who, why, found, person)
-        return View(who, why, readable, found.scope, self._store, note, bulk)
+        with_case = self._finder.with_case(who, purpose, found)
+        return View(who, why, readable, found.scope, self._store, note, bulk, with_case)
 
     @exposed
     def look(
@@ -146,7 +147,9 @@ class Gate:
         def bulk() -> tuple[Engine, list[Part]]:
             raise BadRequest("a look is not a bulk use", mend="open a view")
 
-        view = View(who, why, parts, found.scope, self._store, self._witness.noting(who, why, found, person), bulk)
+        note = self._witness.noting(who, why, found, person)
+        with_case = self._finder.with_case(who, purpose, found)
+        view = View(who, why, parts, found.scope, self._store, note, bulk, with_case)
         try:
             return view.look(reads)
         except Refused as refusal:
@@ -160,10 +163,11 @@ class Gate:
         person: str | None = None,
         case: str | None = None,
         context: dict[str, Any] | None = None,
+        plain: dict[str, Any] | None = None,
     ) -> None:
         """Permit a deed, or raise Refused. Noted in the journal; call it before a write transaction is opened.
 
-        ``context`` goes into the entry, sealed under the person's key.
+        ``context`` goes into the entry, sealed under the person's key; ``plain`` lies open in an entry about nobody.
         """
         who = self.principals.get(principal.id)
         found = self._finder.find(who, "", person, case)
@@ -183,7 +187,7 @@ class Gate:
                 case=case,
                 policy=policy,
                 person=self._witness.recorded(person),
-                detail=dict(context or {}) if self._witness.recorded(person) else {},
+                detail=dict(context or {}) if self._witness.recorded(person) else dict(plain or {}),
                 **asked_by(who),
             )
         )
@@ -240,8 +244,8 @@ class Gate:
 
     @exposed
     def purposes(self) -> list[Purpose]:
-        """The closed list of what data may be used for."""
-        return self._purposes.all()
+        """The closed list of what data may be used for: what is accepted as it stands, and nothing else."""
+        return self._purposes.accepted()
 
     @exposed
     def requests(self, principal: Principal) -> list[Request]:
@@ -316,6 +320,7 @@ class Gate:
         person = found.facts.person or None
         try:
             use = use_of(contract, why.id)
+            self._purposes.granted(dataset, why.id)
             policy = self._judge.decide(who, action, dataset, found.facts, self._purposes.owner(why.id))
             control(contract, use)
         except Refused as refusal:

@@ -25,7 +25,7 @@ READS = ("read", "bulk", "stand")
 DEEDS = (
     "cases.open", "cases.take", "cases.go", "cases.visit", "cases.hand_over", "cases.note", "cases.answer",
     "cases.close",    "decisions.record", "decisions.appeal", "decisions.review", "decisions.supersede",
-    "registers.write", "identities.enter", "devices.enrol", "principals.write",
+    "registers.write", "identities.enter", "devices.enrol", "gateways.write", "principals.write",
     "requests.accept", "requests.refuse", "people.erase",
     "journal.read", "journal.verify", "stream.replay", "quarantine.replay", "node.status",
 )  # fmt: skip
@@ -48,7 +48,7 @@ class Facts(Struct, frozen=True):
     case_about: bool = False
     case_mine: bool = False
     case_called: bool = False
-    on_duty: bool = False
+    case_known: bool = False
 
 
 @dataclass(frozen=True)

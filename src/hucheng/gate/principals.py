@@ -172,10 +172,13 @@ class Principals:
         return self.get(found) if found is not None else None
 
     def by_resident(self, resident_id: str, kind: str) -> Principal | None:
-        """The principal of a kind who is this resident; None when there is none in force."""
+        """The principal of a kind who is this resident; None when there is none in force.
+
+        Whoever signs in goes before the holders of help links, who stand for a device.
+        """
         query = select(principal.c.id).where(principal.c.resident_id == resident_id, principal.c.kind == kind)
         with self._ledger.read() as conn:
-            found = conn.execute(query.order_by(principal.c.id)).scalar()
+            found = conn.execute(query.order_by(principal.c.id.startswith("help:"), principal.c.id)).scalar()
         try:
             return self.get(found) if found is not None else None
         except Refused:

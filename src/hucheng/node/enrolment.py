@@ -21,6 +21,7 @@ from hucheng.cases.rosters import RosterLine, Rosters
 from hucheng.errors import BadRequest, NotFound, Refused, UnknownDataset
 from hucheng.gate import Gate, Principal
 from hucheng.node.forgetting import Erased, Forgetting, Progress
+from hucheng.node.pairing import DEVICES, Pairing
 from hucheng.node.rooms import Rooms
 
 MAX_ROWS = 100_000
@@ -57,18 +58,32 @@ class Enrolment:
     forgetting: Forgetting
     changed: Callable[[], None] = lambda: None
 
+    def __post_init__(self) -> None:
+        self.pairing = Pairing(self.rooms, self.gate, self.clock)
+
     @exposed
     def put(self, principal: Principal, dataset: str, rows: list[dict[str, Any]]) -> int:
         """Enter rows of a register as holding from now; returns how many changed something."""
         self._few(rows)
         self.gate.authorise(principal, "registers.write", context={"dataset": dataset, "rows": len(rows)})
-        return self.rooms.registers.put(dataset, rows)
+        changed = self.rooms.registers.put(dataset, rows)
+        if dataset == DEVICES:
+            self.pairing.entered(rows)
+        return changed
 
     @exposed
     def end(self, principal: Principal, dataset: str, key: str) -> int:
         """Enter that what a key of a register says holds no longer."""
         self.gate.authorise(principal, "registers.write", context={"dataset": dataset, "rows": 1})
-        return self.rooms.registers.end(dataset, key)
+        ended = self.rooms.registers.end(dataset, key)
+        if dataset == DEVICES:
+            self.pairing.ended(key)
+        return ended
+
+    @exposed
+    def help_link(self, principal: Principal, device_id: str) -> str:
+        """Address behind which a device's help lies. Raises NotFound, BadRequest, Refused."""
+        return self.pairing.link(principal, device_id)
 
     @exposed
     def roster(self, principal: Principal, lines: list[RosterLine], remove: list[str] = []) -> int:  # noqa: B006
@@ -112,7 +127,8 @@ class Enrolment:
         entered = {one.device_id: self._device(one, community, now) for one in fresh}
         if len(entered) != len(fresh):
             raise BadRequest("one device stands under two residents or datasets", mend="mend the file")
-        self.rooms.registers.put("city.devices", entered.values())
+        self.rooms.registers.put(DEVICES, entered.values())
+        self.pairing.entered(entered.values())
         broker.grant(self.rooms.settings, sorted({row["gateway_id"] for row in entered.values()}))
         known = held | entered
         return [

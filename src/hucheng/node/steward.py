@@ -54,6 +54,7 @@ from hucheng.node.doors import DOORS, POLICY
 from hucheng.node.duty import Duty
 from hucheng.node.enrolment import Enrolment
 from hucheng.node.forgetting import Forgetting
+from hucheng.node.gateways import Gateways
 from hucheng.node.people import People
 from hucheng.node.requeue import Requeue
 from hucheng.node.rooms import Rooms, now_utc, open_rooms
@@ -113,6 +114,7 @@ SERVED: Final[dict[str, type]] = {
     "journal": JournalDesk,
     "people": People,
     "enrolment": Enrolment,
+    "gateways": Gateways,
     "quarantine": Requeue,
     "status": Status,
 }
@@ -185,6 +187,7 @@ class Steward:
             "journal": JournalDesk(self.gate, self.journal, rooms.keys, clock=clock),
             "people": People(rooms.principals, settings),
             "enrolment": Enrolment(rooms, self.gate, self.rosters, clock, self.forgetting, self.pulse.beat),
+            "gateways": Gateways(settings, self.gate, clock),
             "quarantine": self.requeue,
             "status": self.status,
         }

@@ -9,11 +9,14 @@ import uvicorn
 from nats.aio.client import Client as Nats
 
 from hucheng.apps import load_apps
+from hucheng.base.broker import folder
+from hucheng.base.passes import Passes
 from hucheng.base.rpc import Client, proxy
 from hucheng.base.stream import connect, publish_reading
 from hucheng.errors import StreamError, Unavailable
+from hucheng.node.doors import WebDoor
 from hucheng.node.health import Health
-from hucheng.node.rooms import catalogue_of
+from hucheng.node.rooms import catalogue_of, now_utc
 from hucheng.node.secret import site_secret
 from hucheng.node.steward import SERVED
 from hucheng.portals.services import Services
@@ -29,14 +32,18 @@ class Push:
         self._client: Nats | None = None
         self._lock = asyncio.Lock()
 
+    async def connected(self) -> Nats:
+        """The one connection to the broker."""
+        async with self._lock:
+            if self._client is None:
+                self._client = await connect(self._settings, name="web")
+            return self._client
+
     async def __call__(self, gateway: str, payload: bytes) -> int:
         """Publish one batch of a gateway; gives the broker's sequence once it has stored it. Raises Unavailable."""
         try:
             async with asyncio.timeout(10):
-                async with self._lock:
-                    if self._client is None:
-                        self._client = await connect(self._settings, name="web")
-                return await publish_reading(self._client, self._settings, gateway, "batch", payload)
+                return await publish_reading(await self.connected(), self._settings, gateway, "batch", payload)
         except (StreamError, TimeoutError, OSError) as error:
             raise Unavailable("not stored: the broker does not answer", mend="send it again") from error
 
@@ -46,6 +53,7 @@ def run(settings: Settings) -> None:
     client = Client(settings.socket)
     rooms: dict[str, Any] = {name: proxy(kind, client, name) for name, kind in SERVED.items()}
     apps = load_apps()
+    push = Push(settings)
     services = Services(
         desk=rooms["desk"],
         decisions=rooms["decisions"],
@@ -53,9 +61,11 @@ def run(settings: Settings) -> None:
         journal=rooms["journal"],
         people=rooms["people"],
         status=cast(Any, Health(settings.home, rooms["status"])),
-        push=Push(settings),
+        push=push,
         catalogue=cast(Any, catalogue_of(apps)),
         secret=site_secret(settings.home),
+        pass_live=Passes(folder(settings)).live,
+        turned_away=WebDoor(push.connected, now_utc).heard,
     )
     site = build(services, settings, apps)
     config = uvicorn.Config(

@@ -6,6 +6,7 @@ with a token of its own. Errors are RFC 9457 problems.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -14,10 +15,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from hucheng.base.readings import nothing_read
 from hucheng.cases.rosters import Contact
 from hucheng.cases.views import OUTCOMES, CasePage, CaseRow, CaseView, Counts, Owed
 from hucheng.decisions.record import Appeal, Decision
-from hucheng.errors import BadRequest, NotSignedIn, Refused
+from hucheng.errors import BadRequest, NotSignedIn, Refused, TooLarge
 from hucheng.gate import Principal, Purpose, Read
 from hucheng.gate import Request as AppRequest
 from hucheng.gate.checkpoints import Checkpoint
@@ -25,7 +27,7 @@ from hucheng.gate.rights import Line
 from hucheng.gate.verify import Verified
 from hucheng.portals.calls import BASE, Api, Asked, openapi
 from hucheng.portals.deeds import checked
-from hucheng.portals.help import pressed_at, read_press, reading
+from hucheng.portals.help import pressed_at, read_press, reading, refused_if_ended
 from hucheng.portals.shell import Door, Shell
 
 
@@ -125,9 +127,8 @@ def _people(api: Api) -> None:
 
     @api.call("GET", "/counts", Counts, group="Cases")
     async def counts(asked: Asked) -> Any:
-        """How many cases stand where; no person is named."""
-        _ = asked.who
-        return await asked.services.desk.counts()
+        """How many cases of one's own area stand where; no person is named."""
+        return await asked.services.desk.counts(asked.who)
 
     @api.call("GET", "/owed", list[Owed], group="Cases", query="limit offset")
     async def owed(asked: Asked) -> Any:
@@ -252,17 +253,38 @@ def _devices(api: Api) -> None:
     @api.call("POST", "/readings", Taken, group="Devices", takes=dict[str, Any], status=201)
     async def readings(asked: Asked) -> Any:
         """Push readings, in the form MQTT takes, with a gateway's token; 201 once the broker keeps them durably."""
-        if (token := asked.bearer) is None:
-            raise NotSignedIn("a gateway's token is missing", policy="token", needed="Authorization: Bearer <token>")
-        try:
-            gateway = asked.shell.tokens.read_gateway(token, asked.now)
-        except Refused as error:
-            raise NotSignedIn(error.what, policy="token", needed="a gateway's token") from error
-        return Taken(await asked.services.push(gateway, await asked.request.body()))
+        gateway = pushing(asked)
+        payload = await asked.request.body()
+        sequence = await asked.services.push(gateway, payload)
+        if (wrong := await asyncio.to_thread(nothing_read, payload)) is not None:
+            kind = TooLarge if wrong.reason == "too_large" else BadRequest
+            raise kind(
+                f"nothing in it could be read: {wrong.detail[:200]}",
+                mend="see the three forms of readings; it is kept in quarantine",
+                reason=wrong.reason,
+                sequence=sequence,
+            )
+        return Taken(sequence)
 
     @api.call("POST", "/help/{token}", Taken, group="Devices", takes=dict[str, Any], status=202)
     async def call_help(asked: Asked) -> Any:
         """Call for help with a help link's token; `pressed_at` and `sent_at` by the caller's own clock."""
         link = asked.shell.tokens.read_help(asked.path["token"])
+        await refused_if_ended(asked, link)
         at = pressed_at(read_press(await asked.request.body()), asked.now)
         return Taken(await asked.services.push(link.gateway_id, reading(link, at)))
+
+
+def pushing(asked: Asked) -> str:
+    """The gateway whose token it is. Raises NotSignedIn, journaled, for none, a forged, expired or revoked one."""
+    who: str | None = None
+    try:
+        if (token := asked.bearer) is None:
+            raise Refused("a gateway's token is missing")
+        who, number = asked.shell.tokens.read_gateway(token, asked.now)
+        if not asked.services.pass_live(number, who, asked.now):
+            raise Refused("the token was revoked, or never issued here")
+    except Refused as error:
+        asked.services.turned_away("token", who or error.details.get("gateway"), error.what)
+        raise NotSignedIn(error.what, policy="token", needed="a gateway's token: Authorization: Bearer …") from error
+    return who

@@ -39,12 +39,18 @@ HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
 class Armour:
-    """ASGI middleware. ``max_body``: bytes of a request's body, counted also where no length was announced."""
+    """ASGI middleware. ``max_body``: bytes of a request's body, counted also where no length was announced.
 
-    def __init__(self, app: ASGIApp, max_body: int, measured: Measured) -> None:
+    ``too_large`` is told of each that was refused.
+    """
+
+    def __init__(
+        self, app: ASGIApp, max_body: int, measured: Measured, too_large: Callable[[], None] = lambda: None
+    ) -> None:
         self._app = app
         self._max = max_body
         self._measured = measured
+        self._too_large = too_large
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 413."""
@@ -58,6 +64,7 @@ class Armour:
             message = await receive()
             size += len(message.get("body", b""))
             if size > self._max:
+                self._too_large()
                 raise TooLarge(
                     f"the body is over the limit of {self._max} bytes", mend="send smaller batches", limit=self._max
                 )
@@ -73,6 +80,7 @@ class Armour:
         try:
             announced = dict(scope["headers"]).get(b"content-length", b"0")
             if announced.isdigit() and int(announced) > self._max:
+                self._too_large()
                 raise TooLarge(
                     f"the body of {int(announced)} bytes is over the limit of {self._max}",
                     mend="send smaller batches",

@@ -6,6 +6,7 @@ doubled. The browser keeps it until then; without scripts the plain form waits f
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from datetime import datetime, timedelta
 
@@ -15,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from hucheng.errors import BadRequest, NotFound, Refused, Unavailable
 from hucheng.gate import Read
+from hucheng.portals.calls import Asked
 from hucheng.portals.now import Now, most_urgent, now_of
 from hucheng.portals.shell import Door, Entrance, Shell, Visit
 from hucheng.portals.tokens import HelpLink
@@ -22,6 +24,8 @@ from hucheng.portals.tokens import HelpLink
 DATASET, METRIC = "home.help", "help"
 CLOCK_OFF = timedelta(minutes=2)
 """A browser's clock further off than this is corrected: an alarm must not fail because a phone's clock is wrong."""
+ANSWER_S = 2.0
+"""How long a press waits for the steward to say whether its device is still in service."""
 OLDEST = timedelta(hours=23)
 """A press older than this counts as of now: somebody still waits behind it."""
 
@@ -66,6 +70,7 @@ def entrance(shell: Shell) -> Entrance:
         visit = shell.visit(request)
         token = request.path_params["token"]
         link = shell.tokens.read_help(token)
+        await refused_if_ended(visit, link)
         scripted = "json" in request.headers.get("content-type", "")
         at = visit.now
         if scripted:
@@ -125,7 +130,14 @@ async def coming(visit: Visit, link: HelpLink) -> Now | None:
     return now_of(await visit.services.desk.case(link.principal, row.id), visit.words) if row else None
 
 
-async def still_paired(visit: Visit, link: HelpLink) -> None:
+async def refused_if_ended(visit: Visit | Asked, link: HelpLink) -> None:
+    """Raise NotFound where the device is known to be out of service; where nobody can tell in time, help goes first."""
+    with contextlib.suppress(Unavailable, TimeoutError):
+        async with asyncio.timeout(ANSWER_S):
+            await still_paired(visit, link)
+
+
+async def still_paired(visit: Visit | Asked, link: HelpLink) -> None:
     """Raise NotFound where the device behind the link was taken out of service."""
     read = Read("city.devices", "row", where={"device_id": link.device_id, "resident_id": link.resident_id})
     try:
@@ -134,5 +146,10 @@ async def still_paired(visit: Visit, link: HelpLink) -> None:
         )[0]
     except Refused as error:
         raise NotFound("this help link is not valid any more") from error
-    if not rows or rows[0].get("ended_at"):
+    if not rows or _over(rows[0].get("ended_at"), visit.now):
         raise NotFound("this help link is not valid any more", mend="ask the community centre to pair it again")
+
+
+def _over(ended_at: datetime | str | None, now: datetime) -> bool:
+    at = datetime.fromisoformat(ended_at) if isinstance(ended_at, str) else ended_at
+    return at is not None and at <= now

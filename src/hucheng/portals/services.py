@@ -53,7 +53,7 @@ class Desk(Protocol):
     async def changes(self, since: int, timeout_s: float) -> int: ...
     async def of_person(self, principal: Principal, resident_id: str) -> list[CaseRow]: ...
     async def colleagues(self, principal: Principal, case_id: str) -> list[Contact]: ...
-    async def counts(self) -> Counts: ...
+    async def counts(self, principal: Principal | None = None) -> Counts: ...
 
 
 class Decisions(Protocol):
@@ -156,3 +156,7 @@ class Services:
     secret: bytes = field(repr=False)
     city: Mapping[str, str] = field(default_factory=lambda: {"zh": "临江市", "en": "Linjiang"})
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    pass_live: Callable[[str, str, datetime], bool] = lambda number, gateway, now: True
+    """Whether a gateway's token of this number was issued and not revoked."""
+    turned_away: Callable[[str, str | None, str | None], None] = lambda door, who, what: None
+    """Has it journaled that somebody was turned away: by which check, as whom as far as known, what was wrong."""

@@ -53,5 +53,10 @@ def build(services: Services, settings: Settings, apps: Sequence[AppLike] = ()) 
             max_age=600,
             https_only=settings.site.startswith("https"),
         )
-    site.add_middleware(Armour, max_body=int(settings.max_body_mb * 1024 * 1024), measured=measured)
+    site.add_middleware(
+        Armour,
+        max_body=int(settings.max_body_mb * 1024 * 1024),
+        measured=measured,
+        too_large=lambda: services.turned_away("size", None, None),
+    )
     return site

@@ -22,6 +22,14 @@ PERSON_LIFE = timedelta(hours=1)
 DEVICE_LIFE = timedelta(days=365)
 
 
+HOLDER_ROLE = "help"
+
+
+def holder(device_id: str) -> str:
+    """Id of the principal as whom the holder of a device's help link asks."""
+    return f"help:{device_id}"
+
+
 class HelpLink(msgspec.Struct, frozen=True):
     """Whom a help link calls help for, the paired device it stands for, and the principal as whom it may ask."""
 
@@ -33,7 +41,7 @@ class HelpLink(msgspec.Struct, frozen=True):
     @property
     def principal(self) -> Principal:
         """The holder of the link; the page asks as this principal whether help is coming, and nothing else."""
-        return Principal(self.principal_id, "resident", "", (), ("help",), self.resident_id)
+        return Principal(self.principal_id, "resident", "", (), (HOLDER_ROLE,), self.resident_id)
 
 
 class Tokens:
@@ -55,21 +63,22 @@ class Tokens:
             raise Refused("demo identities are not known here", policy="sign-in", needed="an OpenID Connect sign-in")
         return msgspec.convert(claims["principal"], Principal)
 
-    def gateway(self, gateway_id: str, now: datetime) -> str:
-        """A token with which a gateway pushes readings, for a year."""
-        return self._sign({"aud": "readings", "sub": gateway_id}, now, DEVICE_LIFE)
+    def gateway(self, gateway_id: str, now: datetime, number: str = "", life: timedelta = DEVICE_LIFE) -> str:
+        """A token with which a gateway pushes readings, for a year; ``number``: by which it can be revoked."""
+        return self._sign({"aud": "readings", "sub": gateway_id, "jti": number}, now, life)
 
-    def read_gateway(self, token: str, now: datetime) -> str:
-        """The gateway behind a token. Raises Refused."""
-        return str(self._read(token, "readings", now)["sub"])
+    def read_gateway(self, token: str, now: datetime) -> tuple[str, str]:
+        """The gateway behind a token, and the token's number. Raises Refused; ``gateway`` where we signed it once."""
+        claims = self._read(token, "readings", now)
+        return str(claims["sub"]), str(claims.get("jti", ""))
 
     def help_link(self, resident_id: str, device_id: str, gateway_id: str, principal_id: str | None = None) -> str:
         """The last part of a help link's address. It does not run out; it ends with the device's registration.
 
-        ``principal_id``: the resident's own, where she has one; otherwise the device's, ``help:<device>``, which has
-        to be entered as a principal when the device is paired.
+        ``principal_id``: the resident's own, where she has one; otherwise the device's (`holder`), who is entered as a
+        principal when the device is paired.
         """
-        return str(self._help.dumps([principal_id or f"help:{device_id}", resident_id, device_id, gateway_id]))
+        return str(self._help.dumps([principal_id or holder(device_id), resident_id, device_id, gateway_id]))
 
     def read_help(self, token: str) -> HelpLink:
         """Whom this link calls help for. Raises NotFound for anything we did not sign."""
@@ -88,13 +97,16 @@ class Tokens:
             aud={"essential": True, "value": audience},
             exp={"essential": True},
         )
+        known: dict[str, str] = {}
         try:
             read = jwt.decode(token, self._key, algorithms=["HS256"])
+            known = {"gateway": str(read.claims["sub"])} if read.claims.get("aud") == "readings" else {}
             rules.validate(read.claims)
         except (JoseError, ValueError) as error:
             raise Refused(
                 "the token is not valid here, or has run out",
                 policy="token",
                 needed="a new token",
+                **known,
             ) from error
         return dict(read.claims)
