@@ -120,6 +120,12 @@ def test_a_batch_with_one_bad_message_takes_nothing_so_that_it_is_offered_one_by
     assert house.desk.counts().open == 0
 
 
+def test_an_officer_is_told_how_many_cases_there_are_in_her_own_area(house: House) -> None:
+    house.find(a_finding(house.mother))
+    assert house.desk.counts().open == house.desk.counts(house.who("li-min")).open == 1
+    assert house.desk.counts(_stranger(house)).open == 0
+
+
 def test_a_finding_of_a_kind_without_process_is_kept_back_not_lost(house: House) -> None:
     with pytest.raises(HuchengError, match=r"no process for cases of kind 'x\.y'"):
         house.find(a_finding(house.mother, kind="x.y"))

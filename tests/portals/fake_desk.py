@@ -187,7 +187,7 @@ class FakeDesk:
     async def colleagues(self, principal: Principal, case_id: str) -> list[Contact]:
         return [Contact("l-2", "p-sun", "孙伟", 1, None, "zh", 1)]
 
-    async def counts(self) -> Counts:
+    async def counts(self, principal: Principal | None = None) -> Counts:
         self._check()
         live = [c for c in self.cases.values() if c.state != "closed"]
         calling = [c for c in live if c.state == "calling"]

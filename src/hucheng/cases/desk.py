@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import false, func, select
+from sqlalchemy import ColumnElement, false, func, select
 
 from hucheng.base.ledger import Ledger
 from hucheng.base.rpc import exposed
@@ -40,6 +40,8 @@ ORDERS: Final = {
 }
 MAX_PAGE: Final = 500
 MAX_WAIT_S: Final = 55.0
+COUNTS_S: Final = timedelta(milliseconds=250)
+QUIET_COUNTS_S: Final = timedelta(seconds=2)
 _MISSING: Final[dict[str, Any]] = {"title": {}, "text": {}, "reasons": [], "assigned_to": None, "assigned_name": None}
 
 
@@ -51,6 +53,7 @@ class Desk:
     ) -> None:
         self._ledger, self._gate, self._handling = ledger, gate, handling
         self._pulse, self._clock = pulse, clock
+        self._counted: dict[frozenset[str] | None, tuple[int, datetime, Counts]] = {}
 
     @exposed
     def queue(
@@ -170,29 +173,46 @@ class Desk:
             return self._handling.rosters.colleagues(conn, scopes, self._clock())
 
     @exposed
-    def counts(self) -> Counts:
-        """How many cases stand where; nobody is named, nothing is journaled."""
+    def counts(self, principal: Principal | None = None) -> Counts:
+        """How many cases stand where, of an officer's own area or of all; nobody is named, nothing is journaled.
+
+        At most `COUNTS_S` old, `QUIET_COUNTS_S` where no case changed: where thousands of cases climb, every change
+        would count them all again.
+        """
+        area = self._area(principal) if principal is not None and principal.kind == "officer" else None
+        version, now = self._pulse.version, self._clock()
+        kept = self._counted.get(area)
+        if kept is not None and timedelta(0) <= now - kept[1] < (COUNTS_S if kept[0] != version else QUIET_COUNTS_S):
+            return kept[2]
+        counts = self._count(store.within(Scope(communities=area)), now)
+        self._counted = {place: one for place, one in self._counted.items() if now - one[1] < QUIET_COUNTS_S}
+        self._counted[area] = version, now, counts
+        return counts
+
+    def _count(self, within: list[ColumnElement[bool]], now: datetime) -> Counts:
+        file = case_file.c
+        grouped = (
+            select(file.kind, file.state, file.urgent, func.count().label("n"), func.min(file.opened_at).label("first"))
+            .where(file.is_open.is_(True), *within)
+            .group_by(file.kind, file.state, file.urgent)
+        )
         with self._ledger.read() as conn:
-            grouped = select(case_file.c.kind, case_file.c.state, case_file.c.urgent, func.count().label("n"))
-            grouped = grouped.where(case_file.c.is_open.is_(True)).group_by(
-                case_file.c.kind, case_file.c.state, case_file.c.urgent
-            )
             rows = conn.execute(grouped).all()
-            calling = case_file.c.is_open.is_(True) & (case_file.c.state == "calling")
-            oldest = conn.execute(select(func.min(case_file.c.opened_at)).where(calling)).scalar()
-            opened = conn.execute(select(func.count()).select_from(case_file)).scalar_one()
+            opened = conn.execute(select(func.count()).select_from(case_file).where(*within)).scalar_one()
             undelivered = outbox.undelivered(conn)
         kinds: dict[str, int] = {}
         for row in rows:
             kinds[row.kind] = kinds.get(row.kind, 0) + row.n
+        calling = [row for row in rows if row.state == "calling"]
+        oldest = min((row.first for row in calling), default=None)
         return Counts(
             open=sum(row.n for row in rows),
-            calling=sum(row.n for row in rows if row.state == "calling"),
-            urgent_calling=sum(row.n for row in rows if row.state == "calling" and row.urgent),
+            calling=sum(row.n for row in calling),
+            urgent_calling=sum(row.n for row in calling if row.urgent),
             by_kind=kinds,
             opened=int(opened),
             not_delivered=undelivered,
-            oldest_calling_s=(self._clock() - oldest).total_seconds() if oldest is not None else None,
+            oldest_calling_s=(now - oldest).total_seconds() if oldest is not None else None,
         )
 
     def _look(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from starlette.responses import Response, StreamingResponse
@@ -34,10 +35,12 @@ def entrance(shell: Shell) -> Entrance:
         order = order if order in ORDERS else "due"
         offset = visit.whole("offset", 0, 0, 1_000_000)
         everything = query.get("show") == "all"
-        page = await visit.services.desk.queue(
-            visit.who, kind=kind, open_only=not everything, limit=PAGE, offset=offset, order=order
+        desk = visit.services.desk
+        page, counts, owed = await asyncio.gather(
+            desk.queue(visit.who, kind=kind, open_only=not everything, limit=PAGE, offset=offset, order=order),
+            desk.counts(visit.who),
+            desk.owed_count(visit.who),
         )
-        counts = await visit.services.desk.counts()
         kinds = {**{kind: panel.titles for kind, (_, panel) in shell.panels.items()}}
         for known in counts.by_kind:
             kinds.setdefault(known, {"zh": known, "en": known})
@@ -52,19 +55,19 @@ def entrance(shell: Shell) -> Entrance:
             everything=everything,
             offset=offset,
             size=PAGE,
-            owed=await visit.services.desk.owed_count(visit.who),
+            owed=owed,
         )
 
     @door.page("/desk/live", fragment=True)
     async def live(visit: Visit) -> Response:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(watch.events(), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(watch.events(visit.who), media_type="text/event-stream", headers=headers)
 
     @door.page("/desk/owed")
     async def owed(visit: Visit) -> Response:
         offset = visit.whole("offset", 0, 0, 1_000_000)
         desk = visit.services.desk
-        rows, total = await desk.owed(visit.who, PAGE, offset), await desk.owed_count(visit.who)
+        rows, total = await asyncio.gather(desk.owed(visit.who, PAGE, offset), desk.owed_count(visit.who))
         return visit.page("desk/owed.html", owed=rows, total=total, offset=offset, size=PAGE)
 
     @door.page("/desk/find")

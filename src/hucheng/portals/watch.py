@@ -6,7 +6,9 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
+from hucheng.cases.views import Counts
 from hucheng.errors import HuchengError
+from hucheng.gate import Principal
 from hucheng.portals.services import Desk
 
 WAIT_S = 10.0
@@ -22,45 +24,60 @@ class Watch:
         self._desk = desk
         self._version = -1
         self._blind = False
-        self._calling = self._urgent = self._turn = 0
+        self._turn = 0
+        self._counts: dict[tuple[str, tuple[str, ...]], asyncio.Task[Counts]] = {}
         self._turned = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
         self._listeners = 0
 
-    async def events(self) -> AsyncIterator[bytes]:
-        """Server-sent events for one screen: ``changed`` (version, how many wait, how many are urgent), ``blind``."""
+    async def events(self, who: Principal) -> AsyncIterator[bytes]:
+        """Server-sent events for one screen: ``changed`` (version, how many wait, how many are urgent), ``blind``.
+
+        The numbers are those of the officer's own area.
+        """
         self._listeners += 1
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
         seen = self._turn
         try:
             if self._version >= 0 and not self._blind:
-                yield self._event()
+                yield await self._event(who)
             while True:
                 async with self._turned:
                     await self._turned.wait_for(lambda seen=seen: self._turn != seen)  # type: ignore[misc]
                     seen = self._turn
-                yield self._event()
+                yield await self._event(who)
         finally:
             self._listeners -= 1
 
-    def _event(self) -> bytes:
-        if self._blind:
+    async def _event(self, who: Principal) -> bytes:
+        counts = None if self._blind else await self._counted(who)
+        if counts is None:
             return b"event: blind\ndata: {}\n\n"
-        data = {"version": self._version, "calling": self._calling, "urgent": self._urgent}
+        data = {"version": self._version, "calling": counts.calling, "urgent": counts.urgent_calling}
         return f"event: changed\ndata: {json.dumps(data)}\n\n".encode()
+
+    async def _counted(self, who: Principal) -> Counts | None:
+        """The counts of a place at this turn, asked once for all who work there; None when nobody answers."""
+        place = who.kind, who.org
+        if place not in self._counts:
+            self._counts[place] = asyncio.create_task(self._desk.counts(who))
+        try:
+            return await asyncio.shield(self._counts[place])
+        except HuchengError:
+            self._counts.pop(place, None)
+            return None
 
     async def _run(self) -> None:
         """Ask until nobody listens any more."""
         while self._listeners:
             try:
                 self._version = await self._desk.changes(self._version, WAIT_S)
-                counts = await self._desk.counts()
-                self._calling, self._urgent = counts.calling, counts.urgent_calling
                 self._blind = False
             except HuchengError:
                 self._blind = True
             async with self._turned:
+                self._counts = {}
                 self._turn += 1
                 self._turned.notify_all()
             await asyncio.sleep(AGAIN_S if self._blind else 0.2)
