@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,10 @@ class Cases:
 
     def is_open(self, case_id: str) -> CaseFacts | None:
         return self.held.get(case_id)
+
+    def people(self, residents: Collection[str] | None, communities: Collection[str] | None) -> frozenset[str]:
+        held = [one for one in self.held.values() if communities is None or one.org in communities]
+        return frozenset(one.resident_id for one in held if residents is None or one.resident_id in residents)
 
 
 class City:

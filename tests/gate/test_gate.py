@@ -9,6 +9,7 @@ import pytest
 from msgspec import structs
 
 from gate.gatekit import PULSE, City, purpose
+from hucheng.base.contracts import Use
 from hucheng.errors import BadRequest, HuchengError, Refused, Unavailable, UnknownDataset
 from hucheng.gate import CaseFacts, Read
 
@@ -64,22 +65,30 @@ def test_a_made_up_id_leaves_no_person_in_the_journal(town: City) -> None:
     assert town.desk.heads(town.who("zhou"), 1)[0].kind == "refused"
 
 
-def test_an_officer_sees_her_own_community_only(city: City) -> None:
-    (rows,) = city.gate.look(city.who("li"), "cases.work", [Read(RESIDENTS, "rows")])
-    assert {r["community"] for r in rows} == {"east"}
-    assert len(rows) == 20
-    assert set(rows[0]) == {"resident_id", "name", "community", "grid"}
-    (rows,) = city.gate.look(city.who("li"), "cases.work", [Read(RESIDENTS, "rows", {"resident_id": ["R1", "R2"]})])
+def test_an_officer_sees_people_with_a_case_in_her_own_community_only(city: City) -> None:
+    li = city.who("li")
+    (rows,) = city.gate.look(li, "cases.work", [Read(RESIDENTS, "rows")])
     assert [r["resident_id"] for r in rows] == ["R1"]
-    assert len(city.lines("chen")) == 2
+    assert set(rows[0]) == {"resident_id", "name", "community", "grid"}
+    asked = Read(RESIDENTS, "rows", {"resident_id": ["R1", "R2", "R3"]})
+    (rows,) = city.gate.look(li, "cases.work", [asked])
+    assert [r["resident_id"] for r in rows] == ["R1"]
+    city.cases.held["c-3"] = CaseFacts("c-3", "test.alarm", "R3", False, None, "east")
+    (rows,) = city.gate.look(li, "cases.work", [asked])
+    assert [r["resident_id"] for r in rows] == ["R1", "R3"]
+    (rows,) = city.gate.look(li, "cases.work", [Read(RESIDENTS, "rows", {"community": "east"})])
+    assert [r["resident_id"] for r in rows] == ["R1", "R3"]
+    assert len(city.lines("chen")) == 4
     assert city.lines("zhang") == []
-    error = refusal(city, "li", "cases.work", row(resident_id="R2"))
-    assert error.details["policy"].startswith("cases.work")
+    assert refusal(city, "li", "cases.work", row(resident_id="R2")).details["needed"].startswith("a person or case in")
+    neighbour = refusal(city, "li", "cases.work", row(resident_id="R5"))
+    assert neighbour.details["policy"] == "cases.work.officer"
+    assert neighbour.details["needed"] == "a case of that resident in the officer's own area"
 
 
-def test_an_officer_of_the_city_sees_all_communities(town: City) -> None:
+def test_an_officer_of_the_city_sees_those_with_a_case_in_all_communities(town: City) -> None:
     (rows,) = town.gate.look(town.who("sun"), "cases.work", [Read(RESIDENTS, "rows")])
-    assert len(rows) == 40
+    assert [r["resident_id"] for r in rows] == ["R1", "R2"]
 
 
 def test_a_purpose_with_a_case_needs_it_open_about_this_person_in_this_area(city: City) -> None:
@@ -265,3 +274,33 @@ def test_a_long_history_is_read_page_by_page_newest_first(town: City, monkeypatc
         town.gate.authorise(town.who("zhao"), "cases.note", case="c-2")
     assert [line.detail["n"] for line in town.lines("chen")] == list(range(9, -1, -1))
     assert [line.detail["n"] for line in town.desk.of_person(town.who("chen"), "R1", 3) if line.detail] == [9]
+
+
+def test_what_an_app_s_dataset_grants_to_a_purpose_of_the_house_must_be_accepted(town: City) -> None:
+    uses = town.catalogue.get(PULSE).uses
+    town.purposes.declare("test", (), "", [PULSE])
+    look = lambda: town.gate.look(town.who("chen"), "self.access", [Read(PULSE, "last")])  # noqa: E731
+    assert [(one.kind, one.id) for one in town.purposes.enrol() if one.kind == "uses"] == [("uses", "test")]
+    assert refusal_of(look).details["policy"] == "uses.accepted"
+    town.gate.accept(town.who("boss"), "uses", "test", "A resident sees her own readings, and nobody else does.")
+    assert look()
+    boss = town.purposes.requests()
+    uses["cases.work"] = Use("cases.work", ("resident_id", "metric", "value"))
+    town.purposes.declare("test", (), "", [PULSE])  # as after a start with the new contract
+    assert [(one.kind, one.id) for one in town.purposes.enrol() if one.state == "requested"] == [("uses", "test")]
+    assert {one.id: one.digest for one in boss if one.app == "base"} == {
+        one.id: one.digest for one in town.purposes.requests() if one.app == "base"
+    }
+    read = Read(PULSE, "recent", {"resident_id": "R1"})
+    assert refusal(town, "li", "cases.work", read).details["policy"] == "uses.accepted"
+
+
+def test_only_what_is_accepted_is_published(town: City) -> None:
+    town.purposes.declare("late", [purpose("late.look", "officer")], "")
+    town.purposes.enrol()
+    published = {one.id for one in town.gate.purposes()}
+    assert "late.look" not in published and {"self.access", "test.respond"} <= published
+    town.gate.accept(town.who("boss"), "purpose", "late.look", "It shows nothing beyond what the desk sees anyway.")
+    assert "late.look" in {one.id for one in town.gate.purposes()}
+    town.gate.refuse(town.who("boss"), "purpose", "late.look", "on trial")
+    assert "late.look" not in {one.id for one in town.gate.purposes()}

@@ -53,7 +53,17 @@ facts = st.builds(
     person=st.just("R1"),
     **{
         name: st.booleans()
-        for name in ("single", "own", "in_area", "mandate", "case", "case_about", "case_mine", "case_called")
+        for name in (
+            "single",
+            "own",
+            "in_area",
+            "mandate",
+            "case",
+            "case_about",
+            "case_mine",
+            "case_called",
+            "case_known",
+        )
     },
     scopes=st.lists(st.sampled_from(["rights.journal", "decisions.appeal"]), max_size=2).map(tuple),
 )
@@ -67,7 +77,7 @@ def permitted(kind: str, action: str, fact: Facts) -> bool:
         if fact.purpose == "rights.journal":
             return fact.mandate and "rights.journal" in fact.scopes
         if fact.purpose == "cases.work":
-            officer = kind == "officer" and (fact.in_area or not fact.single)
+            officer = kind == "officer" and (fact.in_area or not fact.single) and (fact.case_known or not fact.single)
             return officer or ((fact.case_called or fact.case_mine) and fact.case_about)
     if fact.purpose == "cases.inspect":
         return kind in ("operator", "auditor")

@@ -117,6 +117,7 @@ def test_installed_it_is_a_request_and_nothing_opens(node: Node) -> None:
         ("purpose", "warmth.detect"): "requested",
         ("purpose", "warmth.respond"): "requested",
         ("policies", "warmth"): "requested",
+        ("uses", "warmth"): "requested",
     }
     with pytest.raises(Refused, match="a request") as refusal:
         node.detection()

@@ -48,7 +48,8 @@ def test_install_nothing_accept_alarm(node: RunningNode, tmp_path: Path) -> None
     assert set(requests(node).values()) == {"requested"}
     assert cold(node, tmp_path, 0) == []
     before = node.parts()["intake"]["pid"]
-    for kind, name in (("policies", "warmth"), ("purpose", "warmth.respond"), ("purpose", "warmth.detect")):
+    asked = ("policies", "warmth"), ("uses", "warmth"), ("purpose", "warmth.respond"), ("purpose", "warmth.detect")
+    for kind, name in asked:
         node.run("apps", "accept", kind, name, "--assessment", ASSESSMENT)
     assert set(requests(node).values()) == {"accepted"}
     node.back("intake", before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, false, func, select
@@ -18,6 +18,7 @@ from hucheng.gate import CaseFacts, Read, Scope
 
 DATASET = "cases.cases"
 MOST_ROWS = 10_000
+CHUNK = 500
 SEALED = ("title", "text", "reasons")
 ORDERS: Mapping[str, ColumnElement[Any]] = {
     "id": case_file.c.id,
@@ -63,6 +64,20 @@ class CaseStore:
                 return None
             called = tuple(called_for(conn, case_id))
         return CaseFacts(row.id, row.kind, row.resident_id, row.is_open, row.assigned_to, row.community, called)
+
+    def people(self, residents: Collection[str] | None, communities: Collection[str] | None) -> frozenset[str]:
+        """Which of these residents (None: of all) have or had a case in one of these communities (None: anywhere)."""
+        query = select(case_file.c.resident_id).distinct()
+        if communities is not None:
+            query = query.where(case_file.c.community.in_(list(communities)))
+        with self._ledger.read() as conn:
+            if residents is None:
+                return frozenset(conn.execute(query).scalars())
+            asked = [one for one in residents if isinstance(one, str) and "\0" not in one]
+            found: set[str] = set()
+            for part in (asked[n : n + CHUNK] for n in range(0, len(asked), CHUNK)):
+                found.update(conn.execute(query.where(case_file.c.resident_id.in_(part))).scalars())
+        return frozenset(found)
 
 
 def within(scope: Scope) -> list[ColumnElement[bool]]:

@@ -13,7 +13,7 @@ from hucheng.cli.beside import Beside, node_options
 
 @click.group()
 def apps() -> None:
-    """What installed apps ask for: purposes and policies. Nothing opens until it is accepted."""
+    """What installed apps ask for: purposes, policies, and uses of their datasets. Nothing opens until accepted."""
 
 
 @apps.command(name="list")
@@ -33,7 +33,7 @@ def list_(as_json: bool, home: Path | None, principal_id: str | None) -> None:
 
 
 @apps.command()
-@click.argument("kind", type=click.Choice(["purpose", "policies"]))
+@click.argument("kind", type=click.Choice(["purpose", "policies", "uses"]))
 @click.argument("name")
 @click.option("--assessment", required=True, help="The impact assessment: what it risks and why it may.")
 @node_options
@@ -47,7 +47,7 @@ def accept(kind: str, name: str, assessment: str, home: Path | None, principal_i
 
 
 @apps.command()
-@click.argument("kind", type=click.Choice(["purpose", "policies"]))
+@click.argument("kind", type=click.Choice(["purpose", "policies", "uses"]))
 @click.argument("name")
 @click.option("--reason", required=True, help="Why not.")
 @node_options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Protocol
 
@@ -29,9 +29,18 @@ class CaseFacts(Struct, frozen=True):
 class CaseLookup(Protocol):
     """The room of cases, as the gate sees it."""
 
+    def people(self, residents: Collection[str] | None, communities: Collection[str] | None) -> frozenset[str]:
+        """Which of these residents (None: of all) have or had a case in one of these communities (None: anywhere)."""
+        ...
+
     def is_open(self, case_id: str) -> CaseFacts | None:
         """The case (``open`` says whether it still is); None when there is none of this id."""
         ...
+
+
+OF_CASES = "cases.work"
+"""The purpose under which a register shows people with a case, and nobody else."""
+WithCase = Callable[[Collection[str] | None], frozenset[str]]
 
 
 class Found(Struct, frozen=True):
@@ -80,6 +89,7 @@ class FactFinder:
             case_about=about,
             case_mine=live is not None and live.assigned_to == who.id,
             case_called=live is not None and who.id in live.called,
+            case_known=purpose == OF_CASES and person is not None and person in self._with_case([person], area),
         )
         bounded = who.kind in ("officer", "auditor", "operator", "service")
         scope = Scope(
@@ -90,6 +100,17 @@ class FactFinder:
         if person is None and who.kind == "resident":
             scope = Scope(person=who.resident_id or "")
         return Found(facts, scope, case, ended)
+
+    def with_case(self, who: Principal, purpose: str, found: Found) -> WithCase | None:
+        """Which residents of those asked for a register may show, where a purpose is about people with a case."""
+        if purpose != OF_CASES:
+            return None
+        area = self._principals.area(who)
+        named = {found.case.resident_id} if found.case is not None and found.facts.case_about else set()
+        return lambda asked: self._with_case(asked, area) | (named if asked is None else named & set(asked))
+
+    def _with_case(self, residents: Collection[str] | None, area: Collection[str]) -> frozenset[str]:
+        return self.cases.people(residents, area) if self.cases is not None else frozenset()
 
     def _mandates(
         self, who: Principal, person: str | None

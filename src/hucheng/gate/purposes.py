@@ -1,8 +1,9 @@
 """Why one asks: the closed list of purposes, each with its legal basis, owner, users and end.
 
-What an app brings (purposes with the fields they would see, policies) is a *request*. Nothing opens until the data
-bureau accepts it, with an impact assessment on record (PIPL arts. 55 and 56). The digest of a purpose covers the
-purpose and every use that a contract gives it: change one field of one use, and it must be accepted again.
+What an app brings (purposes with the fields they would see, policies, and what its datasets grant to purposes of
+others) is a *request*. Nothing opens until the data bureau accepts it, with an impact assessment on record (PIPL
+arts. 55 and 56). The digest of a purpose covers the purpose and every use that a contract gives it: change one field
+of one use, and it must be accepted again. The house's purposes cover the house's contracts only.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from msgspec import Struct
 from sqlalchemy import Column, Connection, Table, Text, select
 
 from hucheng.base.catalogue import Catalogue
+from hucheng.base.contracts import Use
 from hucheng.base.ledger import Instant, Ledger, after_commit, insert, metadata
 from hucheng.errors import BadRequest, NotFound, Refused
 
@@ -26,8 +28,8 @@ State = Literal["requested", "accepted", "refused"]
 request = Table(
     "request",
     metadata,
-    Column("kind", Text, primary_key=True, comment="purpose or policies"),
-    Column("id", Text, primary_key=True, comment="of the purpose, or name of the app whose policies they are"),
+    Column("kind", Text, primary_key=True, comment="purpose, policies or uses"),
+    Column("id", Text, primary_key=True, comment="of the purpose, or name of the app whose policies or uses they are"),
     Column("app", Text, nullable=False),
     Column("digest", Text, nullable=False),
     Column("state", Text, nullable=False),
@@ -135,13 +137,19 @@ class Purposes:
         self._clock = clock
         self._purposes: dict[str, tuple[str, Purpose]] = {purpose.id: ("base", purpose) for purpose in BASE}
         self._policies: dict[str, str] = {}
+        self._brought: dict[str, str] = {}
         self._digests: dict[str, str] = {}
         self._states: dict[tuple[str, str], Request] | None = None
         self._lock = threading.Lock()
         self.changes = 0
 
-    def declare(self, app: str, purposes: Iterable[Purpose] = (), policies: str = "") -> None:
-        """Say what an installed app asks for. Raises BadRequest when a purpose belongs to somebody else."""
+    def declare(
+        self, app: str, purposes: Iterable[Purpose] = (), policies: str = "", datasets: Iterable[str] = ()
+    ) -> None:
+        """Say what an installed app asks for, and which datasets it brings.
+
+        Raises BadRequest when a purpose belongs to somebody else.
+        """
         for purpose in purposes:
             owner = self._purposes.get(purpose.id, (app, purpose))[0]
             if owner != app:
@@ -154,6 +162,8 @@ class Purposes:
             self._digests.pop(purpose.id, None)
         if policies.strip():
             self._policies[app] = policies
+        self._brought |= dict.fromkeys(datasets, app)
+        self._digests.clear()
 
     def enrol(self, *, conn: Connection | None = None) -> list[Request]:
         """Enter what is declared as requests in the ledger; returns what waits for acceptance.
@@ -202,6 +212,17 @@ class Purposes:
         """Every declared purpose, accepted or not, by id."""
         return [purpose for _, (_, purpose) in sorted(self._purposes.items())]
 
+    def accepted(self) -> list[Purpose]:
+        """The purposes that are accepted as they stand, by id."""
+        held = self._current()
+        return [one for one in self.all() if _accepted(held.get(("purpose", one.id)), self._digest(one))]
+
+    def granted(self, dataset: str, purpose_id: str) -> None:
+        """Raises Refused where an app's dataset grants a purpose of somebody else, and nobody has accepted that."""
+        app = self._brought.get(dataset)
+        if app is not None and self._purposes[purpose_id][0] != app:
+            self._open("uses", app, self._digest_of_uses(app))
+
     def owner(self, purpose_id: str) -> str:
         """The app that declared a purpose, ``base`` for the base's own."""
         return self._purposes[purpose_id][0]
@@ -233,7 +254,7 @@ class Purposes:
         found = {}
         for app, text in sorted(self._policies.items()):
             held = self._current().get(("policies", app))
-            if held is not None and held.state == "accepted" and held.digest == _hash(text):
+            if _accepted(held, _hash(text)):
                 found[app] = text
         return found
 
@@ -245,12 +266,13 @@ class Purposes:
 
     def _open(self, kind: str, name: str, digest: str) -> None:
         held = self._current().get((kind, name))
+        of = f"what {name!r} grants to purposes of others" if kind == "uses" else f"the {kind} {name!r}"
         if held is None or held.state == "requested":
-            what = f"the {kind} {name!r} is a request: nobody has accepted it"
+            what = f"{of} is a request: nobody has accepted it"
         elif held.state == "refused":
-            what = f"the {kind} {name!r} was refused"
+            what = f"{of} was refused"
         elif held.digest != digest:
-            what = f"the {kind} {name!r} is not what was accepted: it changed since"
+            what = f"{of} is not what was accepted: it changed since"
         else:
             return
         raise Refused(what, policy=f"{kind}.accepted", needed="acceptance by the data bureau with an impact assessment")
@@ -270,15 +292,38 @@ class Purposes:
 
     def _declared(self) -> list[tuple[str, str, str, str]]:
         asked = [("purpose", p.id, app, self._digest(p)) for app, p in self._purposes.values()]
-        return asked + [("policies", app, app, _hash(text)) for app, text in self._policies.items()]
+        asked += [("policies", app, app, _hash(text)) for app, text in self._policies.items()]
+        givers = sorted(app for app in set(self._brought.values()) if self._uses_of(app))
+        return asked + [("uses", app, app, self._digest_of_uses(app)) for app in givers]
 
     def _digest(self, purpose: Purpose) -> str:
         if (known := self._digests.get(purpose.id)) is not None:
             return known
-        uses = {c.id: c.uses[purpose.id] for c in self._catalogue if purpose.id in c.uses}
+        house = self._purposes[purpose.id][0] == "base"
+        uses = {
+            c.id: c.uses[purpose.id]
+            for c in self._catalogue
+            if purpose.id in c.uses and not (house and c.id in self._brought)
+        }
         found = _hash({"purpose": purpose, "uses": dict(sorted(uses.items()))})
         self._digests[purpose.id] = found
         return found
+
+    def _uses_of(self, app: str) -> dict[str, dict[str, Use]]:
+        """What an app's datasets grant to purposes that are not its own, by dataset and purpose."""
+        found = {}
+        for contract in self._catalogue:
+            if self._brought.get(contract.id) == app:
+                others = {n: use for n, use in contract.uses.items() if self._purposes.get(n, ("", None))[0] != app}
+                if others:
+                    found[contract.id] = others
+        return found
+
+    def _digest_of_uses(self, app: str) -> str:
+        key = f"uses of {app}"
+        if key not in self._digests:
+            self._digests[key] = _hash(self._uses_of(app))
+        return self._digests[key]
 
     def _current(self) -> dict[tuple[str, str], Request]:
         states = self._states
@@ -293,6 +338,10 @@ class Purposes:
         names = Request.__struct_fields__
         rows = conn.execute(select(*(request.c[name] for name in names))).all()
         return {(row.kind, row.id): Request(*row) for row in rows}
+
+
+def _accepted(held: Request | None, digest: str) -> bool:
+    return held is not None and held.state == "accepted" and held.digest == digest
 
 
 def _hash(value: Any) -> str:

@@ -12,6 +12,7 @@ from pyroaring import BitMap
 from hucheng.base.contracts import Contract, Use
 from hucheng.errors import BadRequest, Refused
 from hucheng.gate.bulk import PERSON, Engine, Joined
+from hucheng.gate.facts import WithCase
 from hucheng.gate.principals import Principal
 from hucheng.gate.purposes import Purpose
 from hucheng.gate.shaping import control, hand_out, shape
@@ -52,6 +53,7 @@ class View:
         stores: Callable[[Contract], Store],
         note: Note,
         bulk: Callable[[], tuple[Engine, Sequence[Part]]],
+        with_case: WithCase | None = None,
     ) -> None:
         self.who = who
         self.purpose = purpose
@@ -60,6 +62,7 @@ class View:
         self._stores = stores
         self._note = note
         self._bulk = bulk
+        self._with_case = with_case
         self._joined: Joined | None = None
 
     def rows(self, read: Read) -> list[dict[str, Any]]:
@@ -160,7 +163,7 @@ class View:
                     policy="contract.fields",
                     needed=f"one of {known}",
                 )
-        rows = self._stores(contract).rows(contract, read, self._scope)
+        rows = self._stores(contract).rows(contract, read, self._bounded(contract, read))
         if contract.person is not None and self._scope.person is not None:
             # The store has bounded its answer already; should it ever not, nothing leaves here.
             foreign = [row for row in rows if row.get(contract.person) != self._scope.person]
@@ -171,6 +174,15 @@ class View:
                     needed="a store that keeps to the scope",
                 )
         return [rows[n] for n in shape(contract, use, rows)] if use.where is not None else rows
+
+    def _bounded(self, contract: Contract, read: Read) -> Scope:
+        """The scope of one read: a register shows people with a case only, where the purpose is about those."""
+        if self._with_case is None or contract.kind != "register" or contract.person is None:
+            return self._scope
+        asked = self._scope.person or read.where.get(contract.person)
+        people = self._with_case([asked] if isinstance(asked, str) else asked)
+        held = self._scope.people
+        return structs.replace(self._scope, people=people if held is None else people & held)
 
     def _inside(self) -> Joined:
         if self._joined is None:

@@ -16,7 +16,7 @@ import hucheng.cases
 import hucheng.decisions
 from hucheng.apps import App, load_apps
 from hucheng.base.catalogue import Catalogue
-from hucheng.base.contracts import Use, load_contract, load_folder, read_use, shipped
+from hucheng.base.contracts import Contract, Use, load_contract, load_folder, read_use, shipped
 from hucheng.base.identity import Vault
 from hucheng.base.keys import Keys, master_key
 from hucheng.base.ledger import Ledger
@@ -57,11 +57,19 @@ def catalogue_of(apps: Sequence[App]) -> Catalogue:
     """Every contract of a node: the base's, those of cases and decisions, the apps', and what apps ask of others'."""
     rooms = [Path(room.__file__ or "").parent / "contracts" for room in (hucheng.cases, hucheng.decisions)]
     ours = [*shipped(), *(contract for room in rooms for contract in load_folder(room))]
-    catalogue = Catalogue([*ours, *(load_contract(path) for app in apps for path in app.contracts)])
+    catalogue = Catalogue([*ours, *(_brought(path) for app in apps for path in app.contracts)])
     for app in apps:
         for dataset, path in app.uses.items():
             catalogue = catalogue.replaced(catalogue.get(dataset).with_uses(_asked(app, path)))
     return catalogue
+
+
+def _brought(path: Path) -> Contract:
+    """A contract that an app brings; its file bears its name, so that nobody looks for it twice."""
+    contract = load_contract(path)
+    if contract.id != path.stem:
+        raise ContractError(f"the file of {contract.id} is called {path.name}", mend=f"call it {contract.id}.yaml")
+    return contract
 
 
 def _asked(app: App, path: Path) -> dict[str, Use]:
@@ -93,7 +101,7 @@ def open_rooms(
     keys = Keys(ledger, master_key(settings.home / "keys" / "master.key"), clock=clock)
     purposes = Purposes(ledger, catalogue, clock=clock)
     for app in apps:
-        purposes.declare(app.name, app.purposes, app.policies)
+        purposes.declare(app.name, app.purposes, app.policies, [path.stem for path in app.contracts])
     return Rooms(
         settings=settings,
         apps=apps,
