@@ -111,7 +111,7 @@ class Policies:
         policies = self._sets.get(owner, self._sets["base"])
         verdict = cedarpy.is_authorized(asked, policies, entities)
         if verdict.allowed and not verdict.diagnostics.errors:
-            return next(iter(verdict.diagnostics.id_annotations_by_reason.values()), "")
+            return min(verdict.diagnostics.id_annotations_by_reason.values(), default="")
         what = f"{who.kind} {who.id} may not {action} {resource or ''}".rstrip()
         if verdict.diagnostics.errors:
             said = "; ".join(str(error) for error in verdict.diagnostics.errors)
