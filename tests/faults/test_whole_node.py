@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import sqlite3
 import threading
 import time
 from collections import Counter
@@ -18,16 +19,20 @@ from typing import Any
 
 import httpx
 import pytest
+from pyroaring import BitMap
 
 from hucheng.base import broker
 from hucheng.base.credentials import Credentials
 from hucheng.base.lake import Lake
 from hucheng.base.sources.mqtt import Publisher
+from hucheng.gate.entries import decode
+from hucheng.node.rooms import open_rooms
 from hucheng.settings import Settings
 from tests.running import RunningNode, until
 
 PEOPLE = 30
 PARTS = ("broker", "intake", "steward", "web")
+FAULTY = [f"fault-{person}" for person in range(PEOPLE)]
 CRISIS = 190.0
 Key = tuple[str, str, str]
 
@@ -150,6 +155,41 @@ def test_three_kills_of_every_process_lose_and_double_nothing(tmp_path: Path) ->
         judged(node, tmp_path, rounds=3)
     finally:
         node.stop()
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(600)
+def test_whoever_was_looked_at_before_a_kill_is_in_the_journal_soon_after_it(tmp_path: Path) -> None:
+    node = RunningNode(tmp_path / "home", "--port", "0", "--residents", "60", "--no-feed")
+    try:
+        node.start()
+        gateway = Gateway(node, enrol(node, tmp_path))
+        gateway.start()
+        until(lambda: len(gateway.acknowledged) > 3 * PEOPLE, 60, "readings of everybody")
+        gateway.stop()
+        until(lambda: {identity(row) for row in gateway.acknowledged} <= in_lake(node).keys(), 60, "their commit")
+        assert not looked_at(node), "nobody is written down within the hour: else this test shows nothing"
+        node.back("intake", node.kill("intake"))
+        until(lambda: set(FAULTY) <= looked_at(node), 60, "everybody in the journal")
+    finally:
+        node.stop()
+
+
+def looked_at(node: RunningNode) -> set[str]:
+    """Whom the standing views of blood pressure say they saw."""
+    rooms = open_rooms(Settings.running(node.home), migrate=False)
+    try:
+        numbers = {one: person.number for one, person in rooms.keys.people(FAULTY, make=False).items()}
+    finally:
+        rooms.close()
+    with sqlite3.connect(f"file:{node.home / 'journal.db'}?mode=ro", uri=True) as db:
+        bodies = [decode(row[0]) for row in db.execute("SELECT body FROM journal ORDER BY seq")]
+    sets = [
+        BitMap.deserialize(body.people)
+        for body in bodies
+        if body.people and body.head.action in ("hourly", "closed") and "home.blood_pressure" in body.head.datasets
+    ]
+    return {one for one, number in numbers.items() if any(number in found for found in sets)}
 
 
 @pytest.mark.soak

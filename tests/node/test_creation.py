@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,3 +95,27 @@ def test_the_status_says_what_is_wrong(told: dict | None, parts: dict, status: s
     assert found["status"] == status
     assert bool(found["problems"]) == (status != "ready")
     assert set(found["readings"]) == {"received", "accepted", "duplicate", "quarantined", "lag_s"}
+
+
+def test_a_home_is_closed_to_everybody_else_and_one_that_was_open_is_mended(tmp_path: Path, caplog: Any) -> None:
+    settings = real(tmp_path / "home")
+    old = os.umask(0)
+    try:
+        rooms = creation.create(settings)
+        creation.seal(settings, rooms)
+        rooms.close()
+        assert modes(settings) == {"home": 0o700, "ledger.db": 0o600}
+        settings.home.chmod(0o755)
+        (settings.home / "ledger.db").chmod(0o644)
+        (settings.home / "journal.db").touch(0o666)
+        caplog.clear()
+        creation.upgrade(settings)
+    finally:
+        os.umask(old)
+    assert modes(settings) == {"home": 0o700, "ledger.db": 0o600, "journal.db": 0o600}
+    assert [record.message for record in caplog.records].count("others could read it: closed") == 3
+
+
+def modes(settings: Settings) -> dict[str, int]:
+    paths = [settings.home, *(settings.home / name for name in ("ledger.db", "journal.db"))]
+    return {path.name: path.stat().st_mode & 0o777 for path in paths if path.exists()}

@@ -29,6 +29,10 @@ class Counting(Open):
     def __init__(self) -> None:
         self.people: list[str] = []
         self.closed = 0
+        self.noted: list[list[str]] = []
+
+    def beat(self, now: datetime) -> None:
+        self.noted.append(sorted(set(self.people)))
 
     def seen(self, resident_ids: Any) -> None:
         self.people += resident_ids
@@ -94,3 +98,11 @@ def test_time_alone_makes_due_at_its_own_pace() -> None:
     assert [len(f) for f in found] == [1, 0, 0, 0, 0] and len(calls) == 3
     assert calls[0].utcoffset() == timedelta(hours=8)
     assert at_work.due(NOW - timedelta(days=1)) == [] and len(calls) == 4  # a clock set back does not stop the ticks
+
+
+def test_after_a_start_everybody_whose_last_readings_were_looked_at_is_written_down_at_once() -> None:
+    view = Counting()
+    at_work = detection(Watch(CRISIS, loads(PACK), view), Watch(CRISIS, loads(PACK), view))
+    at_work.warm({"test.pressure": batch(120, 130)}, NOW)
+    at_work.note(NOW)
+    assert view.noted == [["r1"]]

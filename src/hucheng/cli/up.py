@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ def up(
 
     given: dict[str, Any] = {"port": port, "residents": residents, "intakes": intakes, "sync": sync}
     settings = Settings.load(home, **given, demo=False if no_demo else None, feed=False if no_feed else None)
+    os.umask(0o077)  # of this process and its parts: what the node writes is for its own user
     lock = HomeLock(settings.home)
     try:
         settings = with_free_ports(creation.kept(settings, given))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from hucheng.node.people import LOCAL, SERVICE
 from hucheng.node.rooms import Rooms, open_rooms
 from hucheng.settings import Settings
 
+log = logging.getLogger(__name__)
 FIXED = ("residents", "demo", "seed", "intakes")
 """Settings that a home keeps from its first start."""
 MADE = ("ledger.db", "ledger.db-wal", "ledger.db-shm", "journal.db", "journal.db-wal", "journal.db-shm")
@@ -56,12 +58,30 @@ def kept(settings: Settings, given: dict[str, Any]) -> Settings:
     return replace(settings, **{name: made[name] for name in FIXED})
 
 
+def private(settings: Settings) -> None:
+    """Close the home to everybody but the node's user: 0700, its databases 0600. Raises SettingsError where it cannot.
+
+    Below a folder with 0700 nobody else reaches the lake either, whatever the umask was.
+    """
+    wanted = [(settings.home, 0o700), *((settings.home / name, 0o600) for name in MADE)]
+    for path, mode in wanted:
+        try:
+            if path.exists() and path.stat().st_mode & 0o077:
+                log.warning("others could read it: closed", extra={"fields": {"path": str(path), "mode": f"{mode:o}"}})
+                path.chmod(mode)
+        except OSError as error:
+            raise SettingsError(
+                f"others may read it: {error}", where=str(path), mend=f"chmod {mode:o} it, as its owner"
+            ) from error
+
+
 def create(settings: Settings) -> Rooms:
     """Make the folders, the keys, the ledger and the operator of a home, and enter what apps ask for.
 
     What a first start that was cut off left behind in the home's own SQLite files is taken away first.
     """
-    settings.home.mkdir(parents=True, exist_ok=True)
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private(settings)
     for name in FOLDERS:
         (settings.home / name).mkdir(exist_ok=True)
     for name in MADE:
@@ -70,6 +90,7 @@ def create(settings: Settings) -> Rooms:
         shutil.rmtree(settings.home / name)
         (settings.home / name).mkdir()
     rooms = open_rooms(settings)
+    private(settings)
     rooms.purposes.enrol()
     if not settings.demo:
         rooms.principals.put_orgs([ROOT])
@@ -80,6 +101,7 @@ def create(settings: Settings) -> Rooms:
 
 def upgrade(settings: Settings) -> None:
     """Bring the ledger to its newest form, and enter what newly installed apps ask for."""
+    private(settings)
     rooms = open_rooms(settings)
     try:
         rooms.purposes.enrol()

@@ -37,6 +37,10 @@ class Standing(Protocol):
         """Whose readings were looked at."""
         ...
 
+    def beat(self, now: datetime) -> None:
+        """Write down now who was looked at."""
+        ...
+
     def close(self) -> None:
         """The view ends; says so in the journal."""
         ...
@@ -51,6 +55,9 @@ class Open:
 
     def seen(self, resident_ids: Iterable[str]) -> None:
         """Nothing is noted."""
+
+    def beat(self, now: datetime) -> None:
+        """Nothing is written."""
 
     def close(self) -> None:
         """Nothing to end."""
@@ -126,10 +133,22 @@ class Detection:
                 found += self._decide(watch, facts, now)
         return found
 
+    def note(self, now: datetime) -> None:
+        """Have every standing view write down whom it looked at.
+
+        After `warm` that is everybody with a device and a reading: whoever was looked at before a kill, and was not
+        yet written down, is among them.
+        """
+        for view in self._views():
+            view.beat(now)
+
     def close(self) -> None:
         """End every standing view."""
-        for view in {id(watch.standing): watch.standing for watch in self.watches}.values():
+        for view in self._views():
             view.close()
+
+    def _views(self) -> list[Standing]:
+        return list({id(watch.standing): watch.standing for watch in self.watches}.values())
 
     def _seen(self, tables: Mapping[str, pa.Table]) -> list[tuple[Watch, pa.Table]]:
         """What each detector may see of new readings; detectors of one purpose share one look."""

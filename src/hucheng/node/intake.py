@@ -110,6 +110,8 @@ class Intake:
             self._reader = reader
             await self._insist("journal", lambda: self.write_notes(client))
             self.detection.warm(self.keeper.newest_tables(), self._reading_time())
+            self.detection.note(self._clock())
+            await self._insist("journal", lambda: self.write_notes(client))
             self._mark_ready()
             beside = Chores(self)
             chores = [asyncio.create_task(beside.report(client)), asyncio.create_task(beside.keep_house(client))]
