@@ -37,8 +37,10 @@ def _edge(edge: Edge, words: Words) -> str:
     drawn = f'<polyline class="d-edge" points="{points}" marker-end="url(#arrow)"/>'
     text = words.tell(edge.title) if edge.title else ""
     if text and len(edge.points) > 1:
-        (x1, y1), (x2, y2) = edge.points[0], edge.points[1]
-        place = f'x="{(x1 + x2) / 2:g}" y="{(y1 + y2) / 2 - 5:g}" text-anchor="middle"'
+        legs = list(zip(edge.points, edge.points[1:], strict=False))
+        (x1, y1), (x2, _) = max(legs, key=lambda leg: (leg[0][1] == leg[1][1], abs(leg[1][0] - leg[0][0])))
+        anchor = "start" if x2 >= x1 else "end"  # on the longest level leg, at the end where it comes from
+        place = f'x="{x1 + (8 if x2 >= x1 else -8):g}" y="{y1 - 5:g}" text-anchor="{anchor}"'
         drawn += f'<text class="d-small" {place}>{escape(text)}</text>'
     return drawn
 
