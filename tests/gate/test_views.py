@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import ibis
+import pyarrow.parquet as pq
 import pytest
 from msgspec import structs
 
@@ -255,3 +256,19 @@ def test_a_lake_without_rows_gives_an_empty_answer(town: City) -> None:
     town.lake.erase(PULSE, "metric", "pulse")
     seen = view(town, "test.groups", PULSE)
     assert seen.aggregate(["metric"], {"n": ("count", None)}).num_rows == 0
+
+
+def test_a_field_that_becomes_sensitive_is_gone_from_the_lake_at_the_next_start(town: City) -> None:
+    view(town, "test.rows", RESIDENTS).fetch(view(town, "test.rows", RESIDENTS).table)
+    folder = town.home / "lake" / RESIDENTS
+    assert "name" in town.lake.columns(RESIDENTS)
+    contract = town.catalogue.get(RESIDENTS)
+    sealed = [structs.replace(f, classification="sensitive") if f.name == "name" else f for f in contract.fields]
+    catalogue = town.catalogue.replaced(structs.replace(contract, fields=tuple(sealed)))
+    gate = town.gate_with(catalogue=catalogue)
+    gate.reshape_copies()
+    assert "name" not in town.lake.columns(RESIDENTS)
+    held = [pq.read_schema(path).names for path in folder.glob("*.parquet")]
+    assert held and all("name" not in names and "community" in names for names in held)
+    town.gate.reshape_copies()  # and back again, though the register has not changed
+    assert "name" in town.lake.columns(RESIDENTS)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hucheng.errors import SettingsError
+import hucheng.cases
+from hucheng.apps import load_apps
+from hucheng.errors import ContractError, SettingsError
 from hucheng.node import creation
 from hucheng.node.health import put_together
 from hucheng.node.people import LOCAL, People
-from hucheng.node.rooms import open_rooms
+from hucheng.node.rooms import catalogue_of, open_rooms
 from hucheng.node.secret import site_secret
 from hucheng.settings import Settings
 
@@ -119,3 +122,30 @@ def test_a_home_is_closed_to_everybody_else_and_one_that_was_open_is_mended(tmp_
 def modes(settings: Settings) -> dict[str, int]:
     paths = [settings.home, *(settings.home / name for name in ("ledger.db", "journal.db"))]
     return {path.name: path.stat().st_mode & 0o777 for path in paths if path.exists()}
+
+
+def test_a_home_does_not_start_with_a_contract_that_gives_what_is_stored_another_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = real(tmp_path)
+    rooms = creation.create(settings)
+    creation.seal(settings, rooms)
+    rooms.close()
+    creation.upgrade(settings)
+    care = next(app for app in load_apps() if app.name == "care")
+    folder = tmp_path / "care"
+    shutil.copytree(care.folder, folder)
+    contract = folder / "contracts" / "home.blood_pressure.yaml"
+    contract.write_text(contract.read_text().replace('unit: "mm[Hg]"', 'unit: "kPa"'))
+    monkeypatch.setattr("hucheng.node.rooms.load_apps", lambda: [replace(care, folder=folder)])
+    with pytest.raises(ContractError, match="kPa"):
+        creation.upgrade(settings)
+
+
+def test_an_event_that_no_room_keeps_is_refused(tmp_path: Path) -> None:
+    care = next(app for app in load_apps() if app.name == "care")
+    (tmp_path / "contracts").mkdir()
+    text = (Path(hucheng.cases.__file__).parent / "contracts" / "cases.cases.yaml").read_text()
+    (tmp_path / "contracts" / "care.visits.yaml").write_text(text.replace("id: cases.cases", "id: care.visits"))
+    with pytest.raises(ContractError, match="nobody keeps"):
+        catalogue_of([replace(care, folder=tmp_path)])

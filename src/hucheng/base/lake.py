@@ -166,10 +166,19 @@ class Lake:
             or ((since is None or high + millisecond >= since) and (until is None or low - millisecond <= until))
         ]
 
-    def replace(self, dataset: str, rows: pa.Table, app_id: str, version: int) -> bool:
-        """Put ``rows`` in the place of all rows, unless the table is at ``version`` already (registers' projection)."""
+    def columns(self, dataset: str) -> list[str]:
+        """Names of a table's columns; none where there is no table."""
         table = self._fresh(dataset)
-        if table is not None and int(table.transaction_version(app_id) or 0) >= version:
+        return [] if table is None else [field.name for field in table.schema().fields]
+
+    def replace(self, dataset: str, rows: pa.Table, app_id: str, version: int) -> bool:
+        """Put ``rows`` in the place of all rows (registers' projection).
+
+        Not where the table is at ``version`` already, with the same columns.
+        """
+        table = self._fresh(dataset)
+        there = table is not None and int(table.transaction_version(app_id) or 0) >= version
+        if there and set(self.columns(dataset)) == set(rows.column_names):
             return False
         self.root.mkdir(parents=True, exist_ok=True)
         write_deltalake(

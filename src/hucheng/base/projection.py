@@ -41,9 +41,29 @@ class Projection:
             return
         with self._lock:
             if version:
-                rows = self._registers.all(contract.id, sealed=False)
-                self._lake.replace(contract.id, table(contract, rows, unsealed(contract)), APP_ID, version)
+                self._replace(contract, version)
             self._done[contract.id] = version
+
+    def reshape(self, contracts: Iterable[Contract]) -> None:
+        """Make the copies anew whose columns are not those of the contract, and drop the files of older ones.
+
+        A field that has become sensitive, or that the contract no longer has, is gone from the lake after it.
+        """
+        there = set(self._lake.datasets())
+        for contract in contracts:
+            if contract.kind != "register" or contract.id not in there:
+                continue
+            if set(self._lake.columns(contract.id)) == set(table(contract, [], unsealed(contract)).column_names):
+                continue
+            with self._lock:
+                version = self._registers.version(contract.id)
+                self._replace(contract, version)
+                self._lake.sweep(contract.id, keep_h=0)
+                self._done[contract.id] = version
+
+    def _replace(self, contract: Contract, version: int) -> None:
+        rows = self._registers.all(contract.id, sealed=False)
+        self._lake.replace(contract.id, table(contract, rows, unsealed(contract)), APP_ID, version)
 
     def renew(self, contracts: Iterable[Contract]) -> None:
         """Bring the copies that there are to their present version, and drop the files of older ones."""

@@ -272,6 +272,11 @@ class Gate:
         if self._projection is not None:
             self._projection.renew(self.catalogue)
 
+    def reshape_copies(self) -> None:
+        """Make the lake's copies of registers anew where a contract changed their columns."""
+        if self._projection is not None:
+            self._projection.reshape(self.catalogue)
+
     def warm(self) -> None:
         """Take registers of people, principals and keys into memory: the first look is then as quick as the next."""
         self.principals.warm()

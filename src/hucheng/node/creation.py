@@ -10,6 +10,8 @@ from typing import Any
 
 from hucheng.errors import SettingsError
 from hucheng.gate import Org, Principal
+from hucheng.node.continuity import FILE as CONTRACTS
+from hucheng.node.continuity import remember
 from hucheng.node.people import LOCAL, SERVICE
 from hucheng.node.rooms import Rooms, open_rooms
 from hucheng.settings import Settings
@@ -84,7 +86,7 @@ def create(settings: Settings) -> Rooms:
     private(settings)
     for name in FOLDERS:
         (settings.home / name).mkdir(exist_ok=True)
-    for name in MADE:
+    for name in (*MADE, CONTRACTS):
         (settings.home / name).unlink(missing_ok=True)
     for name in ("lake", "current"):
         shutil.rmtree(settings.home / name)
@@ -100,10 +102,14 @@ def create(settings: Settings) -> Rooms:
 
 
 def upgrade(settings: Settings) -> None:
-    """Bring the ledger to its newest form, and enter what newly installed apps ask for."""
+    """Bring the ledger to its newest form, and enter what newly installed apps ask for.
+
+    Raises ContractError where a contract gives what is stored another meaning.
+    """
     private(settings)
     rooms = open_rooms(settings)
     try:
+        remember(settings.home, rooms.catalogue)
         rooms.purposes.enrol()
         enter_service(rooms)
     finally:
@@ -119,6 +125,7 @@ def enter_service(rooms: Rooms) -> None:
 def seal(settings: Settings, rooms: Rooms) -> None:
     """Enter the node's own service and write down what is fixed: the home is whole from here on."""
     enter_service(rooms)
+    remember(settings.home, rooms.catalogue)
     path = settings.home / "home.json"
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps({name: getattr(settings, name) for name in FIXED}, indent=1), encoding="utf-8")

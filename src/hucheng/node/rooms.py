@@ -58,6 +58,14 @@ def catalogue_of(apps: Sequence[App]) -> Catalogue:
     rooms = [Path(room.__file__ or "").parent / "contracts" for room in (hucheng.cases, hucheng.decisions)]
     ours = [*shipped(), *(contract for room in rooms for contract in load_folder(room))]
     catalogue = Catalogue([*ours, *(_brought(path) for app in apps for path in app.contracts)])
+    own = {contract.id for contract in ours}
+    for contract in catalogue:
+        if contract.kind == "event" and not (contract.id in own and contract.store == contract.id):
+            raise ContractError(
+                f"nobody keeps the store {contract.store!r}",
+                where=contract.id,
+                mend="an event needs a room of the house that keeps it; use a register or an observation",
+            )
     for app in apps:
         for dataset, path in app.uses.items():
             catalogue = catalogue.replaced(catalogue.get(dataset).with_uses(_asked(app, path)))

@@ -236,7 +236,8 @@ class Steward:
         return found
 
     def start(self) -> None:
-        """Begin to look at timers and notices."""
+        """Begin to look at timers and notices; what contracts no longer leave open goes from the lake first."""
+        self.gate.reshape_copies()
         for poller in self.pollers:
             poller.start()
 
