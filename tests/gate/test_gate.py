@@ -304,3 +304,48 @@ def test_only_what_is_accepted_is_published(town: City) -> None:
     assert "late.look" in {one.id for one in town.gate.purposes()}
     town.gate.refuse(town.who("boss"), "purpose", "late.look", "on trial")
     assert "late.look" not in {one.id for one in town.gate.purposes()}
+
+
+def test_a_deed_about_nobody_says_in_the_open_what_was_done_and_nothing_that_was_typed(town: City) -> None:
+    boss = town.who("boss")
+    town.purposes.declare("late", [purpose("late.look", "officer")], "")
+    town.purposes.enrol()
+    town.gate.accept(boss, "purpose", "late.look", "It shows nothing beyond what the desk sees anyway.")
+    assert town.desk.heads(town.who("zhou"), 1)[0].detail == {"kind": "purpose", "id": "late.look"}
+    with pytest.raises(HuchengError):
+        town.gate.refuse(boss, "purpose", "chen of Willow Street", "no such thing")
+    assert town.desk.heads(town.who("zhou"), 1)[0].detail == {}
+    town.gate.authorise(town.who("op"), "registers.write", context={"name": "居民1"})
+    assert town.desk.heads(town.who("zhou"), 1)[0].detail == {}
+
+
+def test_a_refusal_inside_an_open_view_is_journaled_once(town: City) -> None:
+    seen = town.gate.open(town.who("chen"), "self.access", [RESIDENTS])
+    with pytest.raises(Refused):
+        seen.row(Read(RESIDENTS, "row", {"nickname": "x"}))
+    (line,) = town.lines("chen")
+    assert (line.kind, line.action, line.policy) == ("refused", "read", "contract.fields")
+    groups = town.gate.open(town.who("li"), "test.groups", [RESIDENTS])
+    with pytest.raises(Refused):
+        groups.table  # noqa: B018 - it is the look that is refused
+    (head,) = town.desk.heads(town.who("zhou"), 1)
+    assert (head.kind, head.action, head.policy) == ("refused", "bulk", "contract.smallest-group")
+    with pytest.raises(Refused):
+        town.gate.look(town.who("chen"), "self.access", [Read(RESIDENTS, "row", {"nickname": "x"})])
+    assert len([line for line in town.lines("chen") if line.kind == "refused"]) == 2
+
+
+def test_a_refused_view_of_many_says_so_and_what_that_purpose_needs(town: City) -> None:
+    error = refusal_of(lambda: town.gate.open(town.who("li"), "city.statistics", [RESIDENTS]))
+    assert (error.details["policy"], error.details["needed"]) == ("city.statistics", "the role analyst")
+    (head,) = town.desk.heads(town.who("zhou"), 1)
+    assert (head.kind, head.action) == ("refused", "bulk")
+    alone = refusal_of(lambda: town.gate.open(town.who("li"), "cases.work", [RESIDENTS], person="R2"))
+    assert alone.details["policy"] == "cases.work.officer"
+
+
+def test_reading_the_journal_has_its_legal_basis_in_the_entry(town: City) -> None:
+    town.desk.of_person(town.who("chen"), "R1")
+    town.desk.heads(town.who("zhou"), 1)
+    heads = {line.purpose: line.basis for line in town.desk.heads(town.who("zhou"), 5)}
+    assert "44" in heads["rights.journal"] and "54" in heads["audit.review"]

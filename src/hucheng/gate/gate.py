@@ -28,8 +28,8 @@ from hucheng.gate.principals import Principal, Principals
 from hucheng.gate.purposes import Purpose, Purposes, Request
 from hucheng.gate.shaping import control, hand_out, named_in, shape, use_of
 from hucheng.gate.standing import Sink, StandingView
-from hucheng.gate.stores import Read, ReadingStore, RegisterStore, Store
-from hucheng.gate.views import Part, View
+from hucheng.gate.stores import Read, ReadingStore, RegisterStore, Store, named
+from hucheng.gate.views import Part, View, another
 from hucheng.gate.witness import Witness
 
 
@@ -101,8 +101,9 @@ class Gate:
         if not all(parts.values()):
             parts = {name: self._part(who, why, found, name, "bulk", soft=True) for name in datasets}
         if not all(parts.values()):
+            action = self._judge.nearest(("read", "bulk") if person else ("bulk", "read"), why.id)
             for name in datasets:
-                self._part(who, why, found, name, "read")
+                self._part(who, why, found, name, action)
 
         def bulk() -> tuple[Engine, list[Part]]:
             if person is not None:
@@ -114,7 +115,11 @@ class Gate:
         readable = {name: part for name, part in parts.items() if part is not None}
         note = self._witness.noting(who, why, found, person)
         with_case = self._finder.with_case(who, purpose, found)
-        return View(who, why, readable, found.scope, self._store, note, bulk, with_case)
+
+        def refused(refusal: Refused, action: str) -> Refused:
+            return self._witness.refused(who, purpose, action, found, person, datasets, refusal)
+
+        return View(who, why, readable, found.scope, self._store, note, bulk, with_case, refused)
 
     @exposed
     def look(
@@ -130,14 +135,14 @@ class Gate:
         if not reads:
             return []
         if person is None:
-            person = _named(reads)
+            person = named(reads)
         datasets = list(dict.fromkeys(read.dataset for read in reads))
         who, why, found, person = self._known(principal, purpose, datasets, case, person)
         for read in reads:
             asked = read.where.get("resident_id")
             if person is not None and isinstance(asked, str) and asked != person:
                 other = self._finder.find(who, purpose, asked, case)
-                raise self._witness.refused(who, purpose, "read", other, asked, datasets, _another(person))
+                raise self._witness.refused(who, purpose, "read", other, asked, datasets, another())
         parts = {}
         for name in datasets:
             part = self._part(who, why, found, name, "read")
@@ -167,7 +172,8 @@ class Gate:
     ) -> None:
         """Permit a deed, or raise Refused. Noted in the journal; call it before a write transaction is opened.
 
-        ``context`` goes into the entry, sealed under the person's key; ``plain`` lies open in an entry about nobody.
+        ``context`` goes into the entry, sealed under the person's key; ``plain`` lies open in an
+        entry about nobody, so nothing that a person typed or that belongs to one may be in it.
         """
         who = self.principals.get(principal.id)
         found = self._finder.find(who, "", person, case)
@@ -256,7 +262,7 @@ class Gate:
     @exposed
     def accept(self, principal: Principal, kind: str, name: str, assessment: str) -> Request:
         """Accept an app's request, with an impact assessment. Raises Refused, BadRequest, NotFound."""
-        self.authorise(principal, "requests.accept", context={"kind": kind, "id": name})
+        self.authorise(principal, "requests.accept", plain=self._purposes.named(kind, name))
         if kind == "policies":
             check(name, self._purposes.asked(name), self.catalogue)
         return self._purposes.accept(kind, name, by=principal.id, assessment=assessment)
@@ -264,7 +270,7 @@ class Gate:
     @exposed
     def refuse(self, principal: Principal, kind: str, name: str, reason: str) -> Request:
         """Refuse an app's request, or take an acceptance back. Raises Refused, NotFound."""
-        self.authorise(principal, "requests.refuse", context={"kind": kind, "id": name})
+        self.authorise(principal, "requests.refuse", plain=self._purposes.named(kind, name))
         return self._purposes.refuse(kind, name, by=principal.id, reason=reason)
 
     def renew_copies(self) -> None:
@@ -379,17 +385,3 @@ class Gate:
             )
         )
         return table(part.contract, hand_out(part.contract, part.use, rows), part.use.fields)
-
-
-def _named(reads: Sequence[Read]) -> str | None:
-    """The one resident all reads name."""
-    named = {read.where.get("resident_id") for read in reads if isinstance(read.where.get("resident_id"), str)}
-    return str(next(iter(named))) if len(named) == 1 else None
-
-
-def _another(person: str) -> Refused:
-    return Refused(
-        "the read names another resident than the view",
-        policy="view.person",
-        needed="to ask about one resident at a time",
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,11 @@ class Judge:
                 force.decided.clear()
             force.decided[key] = known
         return known
+
+    def nearest(self, actions: Sequence[str], purpose: str) -> str:
+        """The first of the actions that some policy permits for a purpose; the first of all where none does."""
+        policies = self.current().policies
+        return next((action for action in actions if policies.speaks(action, purpose)), actions[0])
 
     def current(self) -> _Force:
         """What is in force now; made anew when a request was accepted or refused."""

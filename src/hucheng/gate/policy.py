@@ -125,6 +125,14 @@ class Policies:
         zh, en = _languages(needed)
         raise Refused(what, where=facts.purpose or None, mend=f"needed: {en}", policy=policy, needed=en, needed_zh=zh)
 
+    def speaks(self, action: str, purpose: str) -> bool:
+        """Whether some permit names both an action and a purpose: what a refusal of it should tell of."""
+        return any(
+            f'"{action}"' in permit.scope and any(f'"{purpose}"' in clause for clause in permit.clauses)
+            for permits in self._permits.values()
+            for permit in permits
+        )
+
     def _nearest(
         self, permits: list[Permit], asked: dict[str, Any], entities: cedarpy.Entities
     ) -> tuple[str, list[str]]:

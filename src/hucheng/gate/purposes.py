@@ -208,6 +208,10 @@ class Purposes:
         """Every request with its state, by kind and id."""
         return [one for _, one in sorted(self._current().items())]
 
+    def named(self, kind: str, name: str) -> dict[str, str]:
+        """Kind and id of a request as the journal may hold them in the open: nothing that is not declared."""
+        return {"kind": kind, "id": name} if (kind, name) in {(k, n) for k, n, *_ in self._declared()} else {}
+
     def all(self) -> list[Purpose]:
         """Every declared purpose, accepted or not, by id."""
         return [purpose for _, (_, purpose) in sorted(self._purposes.items())]

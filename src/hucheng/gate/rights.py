@@ -18,9 +18,11 @@ from hucheng.gate.entries import Entry, Head, asked_by, decode, open_detail
 from hucheng.gate.gate import Gate
 from hucheng.gate.journal import STRETCH, Journal, journal
 from hucheng.gate.principals import Principal
+from hucheng.gate.purposes import BASE
 from hucheng.gate.verify import Verified, verify
 
 _STRETCHES = 64  # looked through in one query
+_LAW = {one.id: one.legal_basis for one in BASE}
 _PAGE = 100  # entries at once: a set of many people may be large
 
 
@@ -109,7 +111,7 @@ class JournalDesk:
                     at=self._clock(),
                     kind="look",
                     purpose=purpose,
-                    basis="",
+                    basis=_LAW[purpose],
                     action=action,
                     person=person if person and self._keys.people([person], make=False) else None,
                     **asked_by(who),

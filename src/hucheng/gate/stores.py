@@ -235,6 +235,12 @@ def community_of(registers: Registers, person: str) -> str | None:
     return str(row["community"]) if row and row.get("community") else None
 
 
+def named(reads: Sequence[Read]) -> str | None:
+    """The one resident all reads name."""
+    found = {read.where.get("resident_id") for read in reads if isinstance(read.where.get("resident_id"), str)}
+    return str(next(iter(found))) if len(found) == 1 else None
+
+
 def matches(row: dict[str, Any], where: dict[str, Any]) -> bool:
     """Whether a row's fields equal what is asked for."""
     return all(_matches(row.get(name), value) for name, value in where.items())

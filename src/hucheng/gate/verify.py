@@ -18,7 +18,7 @@ from sqlalchemy import Connection, func, select
 
 from hucheng.base.keys import NodeKey, derived, master_key, signed
 from hucheng.base.ledger import Ledger
-from hucheng.errors import JournalBroken
+from hucheng.errors import BadRequest, JournalBroken
 from hucheng.gate import checkpoints, merkle
 from hucheng.gate.checkpoints import Checkpoint
 from hucheng.gate.journal import FILE, PLACE, START, head_message, journal, journal_checkpoint, journal_head, metadata
@@ -61,14 +61,42 @@ def verify(ledger: Ledger, public: bytes, file: Path, *, checkpointing: threadin
     return Verified(seq, link.hex(), len(sealed))
 
 
-def verify_home(settings: Settings) -> Verified:
-    """Check the journal of a home, beside a running node or without one; writes nothing. Raises as `verify`."""
-    public = NodeKey(derived(master_key(settings.home / "keys" / "master.key"), "node signature")).public
+def public_key(settings: Settings) -> bytes:
+    """The public half of a home's signing key, which is derived from its master key."""
+    return NodeKey(derived(master_key(settings.home / "keys" / "master.key"), "node signature")).public
+
+
+def verify_home(settings: Settings, *, public: bytes | None = None, held: Path | None = None) -> Verified:
+    """Check the journal of a home, beside a running node or without one; writes nothing. Raises as `verify`.
+
+    ``public``: the node's public key, where the master key is not at hand. ``held``: checkpoint lines kept by somebody
+    who does not run the node; each must stand in the journal word for word, or it was written anew.
+    """
+    key = public if public is not None else public_key(settings)
+    kept = _held(held) if held is not None else []
     ledger = Ledger(settings.journal, migrate=False, metadata=metadata)
     try:
-        return verify(ledger, public, settings.home / FILE)
+        found = verify(ledger, key, settings.home / FILE)
+        with ledger.read() as conn:
+            rows = conn.execute(select(journal_checkpoint)).all()
+        sealed = {one.number: one for one in map(checkpoints.from_row, rows)}
     finally:
         ledger.close()
+    for one in kept:
+        if sealed.get(one.number) != one:
+            what = (
+                "another checkpoint than the one held" if one.number in sealed else "a checkpoint that is held is gone"
+            )
+            raise JournalBroken(what, where=f"checkpoint {one.number}", seq=one.first)
+    return found
+
+
+def _held(file: Path) -> list[Checkpoint]:
+    """Lines that were kept elsewhere. Raises BadRequest where there are none."""
+    found = checkpoints.read(file)
+    if not found:
+        raise BadRequest("no checkpoints in this file", where=str(file), mend="lines of journal-checkpoints.jsonl")
+    return found
 
 
 def chain(

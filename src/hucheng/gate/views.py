@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -54,6 +55,7 @@ class View:
         note: Note,
         bulk: Callable[[], tuple[Engine, Sequence[Part]]],
         with_case: WithCase | None = None,
+        refused: Callable[[Refused, str], Refused] = lambda refusal, _: refusal,
     ) -> None:
         self.who = who
         self.purpose = purpose
@@ -63,6 +65,7 @@ class View:
         self._note = note
         self._bulk = bulk
         self._with_case = with_case
+        self._refused = refused
         self._joined: Joined | None = None
 
     def rows(self, read: Read) -> list[dict[str, Any]]:
@@ -83,7 +86,11 @@ class View:
         return self.rows(structs.replace(read, kind="last"))
 
     def look(self, reads: Sequence[Read]) -> list[list[dict[str, Any]]]:
-        """Several reads under one journal entry."""
+        """Several reads under one journal entry; a refusal is one as well."""
+        with self._journaled("read"):
+            return self._look(reads)
+
+    def _look(self, reads: Sequence[Read]) -> list[list[dict[str, Any]]]:
         handed: list[list[dict[str, Any]]] = []
         people: set[str] = set()
         count = 0
@@ -102,19 +109,21 @@ class View:
     @property
     def table(self) -> Any:
         """All rows of all people as one Ibis table, to build expressions on for `fetch`. Nothing is read yet."""
-        if self._inside().smallest > 1:
-            raise self._grouped_only()
-        return self._inside().table()
+        with self._journaled("bulk"):
+            if self._inside().smallest > 1:
+                raise self._grouped_only()
+            return self._inside().table()
 
     def fetch(self, expr: Any) -> pa.Table:
         """The result of an Ibis expression over `table`, as Arrow. Raises Refused when it reaches beyond the view.
 
         The journal names the people in the result, where it has a ``resident_id``; otherwise everybody in the view.
         """
-        inside = self._inside()
-        if inside.smallest > 1:
-            raise self._grouped_only()
-        result = inside.fetch(expr)
+        with self._journaled("bulk"):
+            inside = self._inside()
+            if inside.smallest > 1:
+                raise self._grouped_only()
+            result = inside.fetch(expr)
         if PERSON in result.column_names and PERSON in inside.schema():
             people = frozenset(one for one in result.column(PERSON).unique().to_pylist() if one is not None)
             self._note(Given(tuple(self._uses.values()), "bulk", result.num_rows, people))
@@ -133,10 +142,19 @@ class View:
         ``measures``: name → (measure, column or None). Groups below the smallest allowed number of people are left
         out. The journal names everybody in the view: each of them is in the figures, or could be told from them.
         """
-        inside = self._inside()
-        result = inside.aggregate(by, measures, where or {})
+        with self._journaled("bulk"):
+            inside = self._inside()
+            result = inside.aggregate(by, measures, where or {})
         self._note(Given(tuple(self._uses.values()), "bulk", result.num_rows, numbers=inside.people()))
         return result
+
+    @contextmanager
+    def _journaled(self, action: str) -> Iterator[None]:
+        """A refusal inside the view is written down like one at its door."""
+        try:
+            yield
+        except Refused as refusal:
+            raise self._refused(refusal, action) from refusal
 
     def _part(self, dataset: str) -> Part:
         part = self._uses.get(dataset)
@@ -197,3 +215,12 @@ class View:
             policy="contract.smallest-group",
             needed="to ask for an aggregate",
         )
+
+
+def another() -> Refused:
+    """The refusal for a read that names another resident than its view."""
+    return Refused(
+        "the read names another resident than the view",
+        policy="view.person",
+        needed="to ask about one resident at a time",
+    )

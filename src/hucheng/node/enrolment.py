@@ -65,7 +65,7 @@ class Enrolment:
     def put(self, principal: Principal, dataset: str, rows: list[dict[str, Any]]) -> int:
         """Enter rows of a register as holding from now; returns how many changed something."""
         self._few(rows)
-        self.gate.authorise(principal, "registers.write", context={"dataset": dataset, "rows": len(rows)})
+        self.gate.authorise(principal, "registers.write", plain={"dataset": dataset, "rows": len(rows)})
         changed = self.rooms.registers.put(dataset, rows)
         if dataset == DEVICES:
             self.pairing.entered(rows)
@@ -74,7 +74,7 @@ class Enrolment:
     @exposed
     def end(self, principal: Principal, dataset: str, key: str) -> int:
         """Enter that what a key of a register says holds no longer."""
-        self.gate.authorise(principal, "registers.write", context={"dataset": dataset, "rows": 1})
+        self.gate.authorise(principal, "registers.write", plain={"dataset": dataset, "rows": 1})
         ended = self.rooms.registers.end(dataset, key)
         if dataset == DEVICES:
             self.pairing.ended(key)
@@ -89,7 +89,7 @@ class Enrolment:
     def roster(self, principal: Principal, lines: list[RosterLine], remove: list[str] = []) -> int:  # noqa: B006
         """Enter lines of the roster and take others out; returns how many lines were touched."""
         self._few(lines)
-        self.gate.authorise(principal, "principals.write", context={"rows": len(lines) + len(remove)})
+        self.gate.authorise(principal, "principals.write", plain={"rows": len(lines) + len(remove)})
         with self.rooms.ledger.begin() as conn:
             gone = self.rosters.remove(conn, remove) if remove else 0
             return gone + self.rosters.put(conn, lines)
@@ -98,7 +98,7 @@ class Enrolment:
     def principals(self, principal: Principal, people: list[Principal], subjects: dict[str, str] = {}) -> int:  # noqa: B006
         """Enter principals; ``subjects`` gives, by id, who they are at the identity provider (issuer|subject)."""
         self._few(people)
-        self.gate.authorise(principal, "principals.write", context={"rows": len(people)})
+        self.gate.authorise(principal, "principals.write", plain={"rows": len(people)})
         self.rooms.principals.put(people, subjects=subjects)
         return len(people)
 
@@ -115,7 +115,7 @@ class Enrolment:
             raise Refused(
                 "devices are not enrolled from files here", policy="devices.enrol.demo", needed="a commissioning test"
             )
-        self.gate.authorise(principal, "devices.enrol", context={"rows": len(devices)})
+        self.gate.authorise(principal, "devices.enrol", plain={"rows": len(devices)})
         for name in {one.dataset for one in devices}:
             if self.rooms.catalogue.get(name).kind != "observation":
                 raise UnknownDataset(f"{name} is not measured by devices", mend="name a dataset of observations")
@@ -146,7 +146,7 @@ class Enrolment:
     def ways(self, principal: Principal, device_ids: list[str]) -> list[DeviceRow]:
         """By which gateway the readings of these devices come; devices that nobody entered are left out."""
         self._few(device_ids)
-        self.gate.authorise(principal, "stream.replay", context={"rows": len(device_ids)})
+        self.gate.authorise(principal, "stream.replay", plain={"rows": len(device_ids)})
         wanted = set(device_ids)
         return [row for row in LedgerDevices(self.rooms.ledger, self.clock).rows() if row.device_id in wanted]
 

@@ -35,8 +35,9 @@ class People:
     def at_keyboard(self, user: str, principal_id: str | None = None) -> Principal:
         """The principal for a command at this machine: the one named, or the node's own operator.
 
-        Whoever may open the node's socket may act as its operator; the journal says by which user of the machine.
-        Raises Refused for a name nobody bears.
+        Whoever may open the node's socket may act as its operator, under any name entered here: the journal holds the
+        principal, not the user of the machine, whose name is only what the caller says. Raises Refused for a name
+        nobody bears.
         """
         found = self._principals.get(principal_id or LOCAL)
         return msgspec.structs.replace(found, name=f"{found.name} ({user})")

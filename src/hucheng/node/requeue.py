@@ -49,7 +49,10 @@ class Requeue:
         """The newest readings set aside, whole. A deed of the operator, and journaled as such."""
         if not 0 < limit <= 1000:
             raise BadRequest(f"limit {limit}", mend="1 to 1000")
-        self.gate.authorise(principal, "quarantine.replay", context={"looked": reason or "all", "rows": limit})
+        with self.ledger.read() as conn:
+            known = self._quarantine().counts() | aside.counts(conn)
+        looked = reason if reason in known else "all" if reason is None else "another"  # never what somebody typed
+        self.gate.authorise(principal, "quarantine.replay", plain={"looked": looked, "rows": limit})
         if reason is not None and reason.startswith(UNREADABLE):
             with self.ledger.read() as conn:
                 kept = aside.some(conn, reason, limit)
@@ -67,7 +70,7 @@ class Requeue:
         if reason not in known:
             raise BadRequest(f"nothing is set aside as {reason!r}", mend="known: " + (", ".join(known) or "none"))
         await asyncio.to_thread(
-            self.gate.authorise, principal, "quarantine.replay", context={"reason": reason, "readings": known[reason]}
+            self.gate.authorise, principal, "quarantine.replay", plain={"reason": reason, "readings": known[reason]}
         )
         if reason.startswith(UNREADABLE):
             return await self._publish_again(reason)
