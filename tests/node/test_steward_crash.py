@@ -298,7 +298,7 @@ def test_whatever_goes_wrong_while_reading_the_stream_the_desk_does_not_go_deaf(
 
     async def scene() -> str | None:
         client = await stream.connect(node.settings)
-        consumer = Stumbling(client, FINDINGS, "findings.>", taken.extend)
+        consumer = Stumbling(client, FINDINGS, "findings.>", taken.extend, lambda *_: None)
         consumer.ack_wait_s = 1.0
         task = asyncio.create_task(consumer.run())
         async with asyncio.timeout(60):
