@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from hucheng.base import broker
 from hucheng.errors import SettingsError, Unavailable
 from hucheng.node.parts import PartSpec, read_parts
 from hucheng.node.supervisor import HomeLock, Supervisor, with_free_ports
@@ -121,3 +122,20 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_the_broker_keeps_its_ports_from_start_to_start_while_they_are_free(tmp_path: Path) -> None:
+    settings = Settings.load(tmp_path / "home", port=0)
+    first = with_free_ports(settings)
+    broker.configure(first)
+    again = with_free_ports(settings)
+    assert [getattr(again, name) for name in PORTS] == [getattr(first, name) for name in PORTS]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", first.mqtt_port))
+        taken.listen()
+        other = with_free_ports(settings)
+    assert other.mqtt_port not in (0, first.mqtt_port)
+    assert (other.nats_port, other.monitor_port) == (first.nats_port, first.monitor_port)
+
+
+PORTS = ("mqtt_port", "nats_port", "monitor_port")

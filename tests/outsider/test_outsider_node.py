@@ -55,6 +55,11 @@ def test_install_nothing_accept_alarm(node: RunningNode, tmp_path: Path) -> None
     node.back("intake", before)
     minutes = iter(range(1, 1_000))
     assert until(lambda: cold(node, tmp_path, next(minutes)), 90, "the alarm of a cold room") == ["cold-1"]
+    case = next(one["id"] for one in node.cases("--kind", "warmth.alarm"))
+    assert node.run("warmth", "room", case, "--as", "li-min").stdout == "12.5 Cel\n"
+    refused = node.run("warmth", "room", case, check=False)
+    assert refused.returncode != 0 and "not for a operator" in refused.stderr + refused.stdout
+    assert "No such command" in node.run("damp", check=False).stderr
     node.run(
         "apps", "refuse", "purpose", "warmth.detect", "--reason", "The contract with the housing office has ended."
     )

@@ -117,12 +117,13 @@ class App:
     processes: Mapping[str, str] = field(default_factory=dict)
     """Kind of case → file name in ``processes``."""
     commands: Callable[..., Any] | None = None
-    """Called by the command line; gives a group of commands under the app's name."""
+    """``commands(beside, options)`` gives a Click group, called under the app's name: ``hucheng <app> <command>``.
+
+    ``options`` adds ``--home`` and ``--as`` to a command, ``beside(home, principal_id)`` is the running node:
+    ``with beside(…) as node: node.ask(Gate, "gate").look(node.principal(), …)``.
+    """
     erasers: tuple[Callable[..., Any], ...] = ()
     """Called with a resident_id whose data is to go, for what the app keeps outside registers and lake."""
-    feeds: tuple[str, ...] = ()
-    """Datasets that simulated devices feed in a demo city."""
-    health: Callable[..., Mapping[str, Any]] | None = None
 
     @property
     def contracts(self) -> tuple[Path, ...]:

@@ -43,7 +43,7 @@ class Front(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            return of_app(cmd_name)
         module, name, _ = COMMANDS[cmd_name]
         found = getattr(importlib.import_module(module), name)
         return found if isinstance(found, click.Command) else None
@@ -51,12 +51,30 @@ class Front(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, told) for name, (_, _, told) in COMMANDS.items()])
+            formatter.write_dl([("APP", "the commands of an installed app, under its name")])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except HuchengError as error:
             fail(error)
+
+
+def of_app(name: str) -> click.Command | None:
+    """The commands of an installed app; None where there is no such app, or it has none.
+
+    Raises HuchengError for what is no Click command.
+    """
+    from hucheng.apps import load_apps
+    from hucheng.cli.beside import Beside, node_options
+
+    app = next((one for one in load_apps() if one.name == name), None)
+    if app is None or app.commands is None:
+        return None
+    found = app.commands(Beside, node_options)
+    if not isinstance(found, click.Command):
+        raise HuchengError(f"the commands of {name} are no Click group", mend="give a click.Group")
+    return found
 
 
 def fail(error: HuchengError) -> None:

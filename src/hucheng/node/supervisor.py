@@ -1,7 +1,8 @@
 """Starts the parts of a node, starts each again when it dies, and stops them all in order.
 
 The supervisor holds no data. A part that dies is started again after a pause that grows from 0.2 s to 10 s; the others
-are left alone. Ports of 0 are chosen once and kept for the life of the supervisor.
+are left alone. Ports of 0 are chosen once and kept for the life of the supervisor; the
+broker's are those of the last start where they are still free.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from hucheng.base import broker
 from hucheng.errors import HuchengError, SettingsError, Unavailable
 from hucheng.node.parts import Part, PartSpec, write_parts
 from hucheng.settings import Settings
@@ -48,8 +50,12 @@ class HomeLock:
 
 
 def with_free_ports(settings: Settings) -> Settings:
-    """Settings in which every port of 0 is a free one; a given port that is taken is refused now, not later."""
+    """Settings in which every port of 0 is a free one; a given port that is taken is refused now, not later.
+
+    The broker keeps the ports it had at the last start where they are free: gateways know them.
+    """
     chosen: dict[str, int] = {}
+    last = _last_ports(settings)
     held: list[socket.socket] = []
     try:
         for name in ("port", "mqtt_port", "nats_port", "monitor_port"):
@@ -59,7 +65,8 @@ def with_free_ports(settings: Settings) -> Settings:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             held.append(sock)
             try:
-                sock.bind((host, wanted))
+                if wanted or not _bound(sock, host, last.get(name, 0)):
+                    sock.bind((host, wanted))
             except OSError as error:
                 raise SettingsError(
                     f"{name} {wanted} is taken", where=host, mend=f"choose another, e.g. --port {wanted + 10}"
@@ -69,6 +76,24 @@ def with_free_ports(settings: Settings) -> Settings:
         for sock in held:
             sock.close()
     return replace(settings, **chosen)  # type: ignore[arg-type]
+
+
+def _last_ports(settings: Settings) -> dict[str, int]:
+    """Where this home's broker listened last."""
+    try:
+        last = broker.ports(settings)
+    except HuchengError:
+        return {}
+    return {"mqtt_port": last.mqtt, "nats_port": last.nats, "monitor_port": last.monitor}
+
+
+def _bound(sock: socket.socket, host: str, port: int) -> bool:
+    """Whether the socket is now bound to this port."""
+    try:
+        sock.bind((host, port))
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 class Supervisor:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hucheng.apps import App, Panel
-from hucheng.apps.care.detectors import ALARM, CONSTANT, DETECT, DETECTORS, DEVICE
+from hucheng.apps.care.detectors import ALARM, DETECT, DETECTORS, DEVICE
 from hucheng.gate import Purpose
 
 OWNER = "city.civil-affairs"
@@ -72,5 +72,4 @@ app = App(
         DEVICE: Panel({"zh": "设备告警", "en": "Device trouble"}, "device.html", _device),
     },
     pages=_pages,
-    feeds=("home.blood_pressure", "home.vitals", *CONSTANT),
 )

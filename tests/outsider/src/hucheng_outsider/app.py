@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import click
+
 from hucheng.apps import App, Detector, Panel
-from hucheng.gate import Purpose, Read
+from hucheng.gate import Gate, Purpose, Read
 from hucheng_outsider.cold import Last, rooms_now
 
 DETECT, RESPOND = "warmth.detect", "warmth.respond"
@@ -18,6 +20,27 @@ async def load(services: Any, principal: Any, view: Any) -> dict[str, Any]:
     reads = [Read("city.residents", "row", where={"resident_id": person})]
     found = await services.gate.look(principal, RESPOND, reads, case=view.row.id, person=person)
     return {"resident": found[0][0] if found[0] else {}}
+
+
+def commands(beside: Any, options: Any) -> click.Group:
+    """``hucheng warmth room CASE``: the room of an open case, as its officer sees it."""
+
+    @click.group()
+    def warmth() -> None:
+        """Homes that are too cold."""
+
+    @warmth.command()
+    @click.argument("case")
+    @options
+    def room(case: str, home: Any, principal_id: str | None) -> None:
+        """The last temperature in the room of this case."""
+        with beside(home, principal_id) as node:
+            reads = [Read("home.climate", "last")]
+            found = node.ask(Gate, "gate").look(node.principal(), RESPOND, reads, case=case)[0]
+        for row in found:
+            click.echo(f"{row['value']:g} {row['unit']}")
+
+    return warmth
 
 
 app = App(
@@ -57,6 +80,7 @@ app = App(
             metrics=("room_temperature",),
         ),
     ),
+    commands=commands,
     panels={"warmth.alarm": Panel({"zh": "室温过低", "en": "Cold home"}, "cold.html", load)},
     processes={"warmth.alarm": "warmth_alarm.bpmn"},
 )
