@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import threading
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,77 +13,17 @@ import msgspec
 import pytest
 
 from hucheng.base.rpc import Client, Server, proxy
-from hucheng.cases.desk import Desk
 from hucheng.cases.rosters import RosterLine
 from hucheng.decisions.findings import encode
-from hucheng.decisions.office import Decisions
 from hucheng.errors import BadRequest, CaseError, HuchengError, NotFound, Refused
-from hucheng.gate import Entry, JournalDesk, Org, Principal
-from hucheng.gate.entries import to_stream
-from hucheng.node.enrolment import Enrolment, NewDevice
+from hucheng.gate import Org, Principal
+from hucheng.node.enrolment import NewDevice
 from hucheng.node.people import LOCAL
-from hucheng.node.rooms import open_rooms
-from hucheng.node.steward import SERVED, Steward
+from hucheng.node.steward import SERVED
 from hucheng.settings import Settings
 
-from .stewarding import a_finding, copy_home, make_home
-
-
-class Clock:
-    """A wall clock that a test moves; the monotonic clock moves along. It begins after the city was made."""
-
-    def __init__(self) -> None:
-        self.at = datetime.now(UTC).replace(hour=4, minute=0, second=0, microsecond=0) + timedelta(days=3)
-
-    def __call__(self) -> datetime:
-        return self.at
-
-    def after(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
-
-
-class House:
-    """A steward with its people at hand."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.clock = Clock()
-        self.steward = Steward(open_rooms(settings, clock=self.clock), self.clock, self._seconds)
-        self.desk: Desk = self.steward.desk
-        self.decisions: Decisions = self.steward.served["decisions"]  # type: ignore[assignment]
-        self.journal: JournalDesk = self.steward.served["journal"]  # type: ignore[assignment]
-        self.enrolment: Enrolment = self.steward.served["enrolment"]  # type: ignore[assignment]
-        self.chen = self.who("chen-guilan")
-        self.mother = str(self.chen.resident_id)
-
-    def _seconds(self) -> float:
-        return self.clock.at.timestamp()
-
-    def who(self, name: str) -> Principal:
-        return self.steward.rooms.principals.get(name)
-
-    def find(self, *findings: Any) -> None:
-        self.steward.duty.take([encode(one) for one in findings])
-
-    def open_case(self, **more: Any) -> str:
-        self.find(a_finding(self.mother, **more))
-        [row] = self.desk.queue(self.who("li-min")).cases
-        return row.id
-
-    def after(self, seconds: float) -> None:
-        self.clock.after(seconds)
-        self.steward.duty.due()
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return make_home(tmp_path_factory.mktemp("template") / "home")
-
-
-@pytest.fixture
-def house(template: Settings, tmp_path: Path) -> Iterator[House]:
-    house = House(copy_home(template, tmp_path / "home"))
-    yield house
-    house.steward.close()
+from .house import House
+from .stewarding import a_finding, copy_home
 
 
 def test_a_finding_is_in_the_officers_queue_with_its_reasons(house: House) -> None:
@@ -378,65 +317,6 @@ def test_outside_a_demo_city_no_device_comes_from_a_file(template: Settings, tmp
     with pytest.raises(Refused):
         house.enrolment.devices(house.who(LOCAL), [NewDevice("d", "r", "home.blood_pressure")])
     house.steward.close()
-
-
-def test_erasing_a_person_ends_their_case_and_leaves_the_journal_whole(house: House) -> None:
-    case_id = house.open_case()
-    li, bureau = house.who("li-min"), house.who("bureau")
-    house.desk.act(li, case_id, "note", note="门牌 3-201")
-    with pytest.raises(BadRequest):
-        house.enrolment.erase(bureau, house.mother, "no")
-    erased = house.enrolment.erase(bureau, house.mother, "本人书面请求删除，个人信息保护法第47条")
-    assert (erased.cases, erased.decisions, erased.journal_key, erased.identity) == (1, 1, True, True)
-    assert house.desk.counts().open == 0
-    house.after(3600)
-    assert house.desk.queue(li).cases == []
-    [row] = house.desk.queue(li, open_only=False).cases
-    assert (row.resident_id, row.reasons, row.text["en"]) == ("erased", [], "Erased by law")
-    with pytest.raises(NotFound):
-        house.enrolment.erase(bureau, house.mother, "a second time, to be sure")
-    house.steward.rooms.ledger.scrub()
-    raw = Path(str(house.steward.rooms.ledger.url.database)).read_bytes()
-    assert "门牌 3-201".encode() not in raw
-    assert house.journal.verify(house.who("zhou-jing")).count > 0
-
-
-def test_what_still_comes_about_an_erased_person_is_not_kept(house: House) -> None:
-    """A finding and a standing entry that were under way make neither a case nor a key again."""
-    entry = Entry(house.clock.at, "standing", "node.intake", "service", "", "care.detect", "", people=(house.mother,))
-    before, late = to_stream(entry), encode(a_finding(house.mother))
-    house.steward.keep(before)
-    keys = house.steward.rooms.keys
-    assert keys.people([house.mother], make=False)
-    house.enrolment.erase(house.who("bureau"), house.mother, "本人书面请求删除，个人信息保护法第47条")
-    house.steward.keep(before)
-    house.steward.duty.take([late])
-    assert house.desk.counts().open == 0 and not keys.people([house.mother], make=False)
-    settings = house.steward.settings
-    house.steward.close()
-    house.steward = Steward(open_rooms(settings, clock=house.clock), house.clock, house._seconds)
-    house.steward.duty.take([late])
-    assert house.steward.desk.counts().open == 0
-    row = {"resident_id": house.mother, "name": "陈桂兰", "born": date(1947, 4, 12), "community": "c0001"}
-    house.steward.rooms.registers.put("city.residents", [row])  # she came back, and may be cared for again
-    assert not house.steward.forgetting.erased(house.mother)
-    house.steward.duty.take([encode(a_finding(house.mother, n=1))])
-    assert house.steward.desk.queue(house.who("li-min")).total == 1
-
-
-def test_an_erased_carer_is_called_by_nobody_and_holds_no_mandate(house: House) -> None:
-    case_id = house.open_case()
-    daughter = house.who("wang-lijuan")
-    assert daughter.resident_id is not None
-    house.enrolment.erase(house.who("bureau"), daughter.resident_id, "本人书面请求删除，个人信息保护法第47条")
-    rooms = house.steward.rooms
-    with pytest.raises(Refused):
-        rooms.principals.get("wang-lijuan")
-    assert rooms.registers.find("city.mandates", {"carer": "wang-lijuan"}) == []
-    assert rooms.registers.live("city.residents", house.mother, sealed=False) is not None
-    house.after(61)
-    view = house.desk.case(house.who("li-min"), case_id)
-    assert view.row.tier >= 2 and "wang-lijuan" not in str(msgspec.to_builtins(view))
 
 
 def test_after_a_restart_the_clock_and_the_queue_are_where_they_were(house: House) -> None:
