@@ -149,3 +149,15 @@ def test_no_list_reads_the_whole_table(town: Town, name: str) -> None:
         plan = [str(row.detail) for row in conn.execute(text("EXPLAIN QUERY PLAN " + LISTS[name]))]
     assert any("USING" in step and "INDEX" in step for step in plan), plan
     assert not any(step.startswith("SCAN") and "INDEX" not in step for step in plan), plan
+
+
+def test_who_has_or_had_a_case_in_which_communities(either: Town) -> None:
+    town, cases = either, store.CaseStore(either.ledger, either.bodies)
+    assert cases.people(None, None) == frozenset()
+    for resident in ("r1", "r2"):
+        town.take_in(town.find(resident))
+    place = str(town.row(town.row_of("r1")).community)
+    assert cases.people(["r1", "r3", "x\0", "' OR 1=1 --"], None) == {"r1"}
+    assert cases.people([f"n{n}" for n in range(2_000)] + ["r2"], [place]) <= {"r2"}
+    assert "r1" in cases.people(None, [place]) and cases.people(None, ["nowhere"]) == frozenset()
+    assert cases.people(["r1"], []) == frozenset()

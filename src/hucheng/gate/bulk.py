@@ -201,11 +201,13 @@ class Joined:
             return self._engine.run(f"{inside} {', '.join(picked)} {source}", values)
         labels = [f"{quoted(name)} AS by_{n}_" for n, name in enumerate(by)]
         result = self._engine.run(f"{inside} {', '.join([*picked, *labels])}{count} {source}", values)
+        shown, width = len(picked), len(by)
+        people = result.column(shown + width).to_pylist()
+        if min(people, default=0) >= self.smallest:
+            return result.select(list(range(shown)))
         few = f"{source} HAVING count(DISTINCT {_INSIDE}) < {int(self.smallest)}"
         small = self._engine.run(f"{inside} {', '.join([*labels, f'list(DISTINCT {_INSIDE}) AS who_'])} {few}", values)
-        shown, width = len(picked), len(by)
         named = dict(zip(_cells(small, 0, width), small.column(width).to_pylist(), strict=True))
-        people = result.column(shown + width).to_pylist()
         kept = large_enough(_cells(result, shown, width), people, named, self.smallest)
         return result.take(pa.array(kept, pa.int64())).select(list(range(shown)))
 
