@@ -51,7 +51,7 @@ async def taken(settings: Settings, wanted: set[str]) -> list[dict[str, object]]
 
 def test_at_the_start_every_device_says_that_it_lives_and_cuffs_what_they_remember(settings: Settings) -> None:
     home = str(settings.home)
-    feed = subprocess.Popen([sys.executable, "-m", "hucheng.city.feeds", "--home", home, "--story-every", "1"])
+    feed = subprocess.Popen([sys.executable, "-m", "hucheng.city.feeds", "--home", home, "--stories", "help"])
     try:
         messages = asyncio.run(taken(settings, {"home.bed", "home.motion", "home.help", "home.blood_pressure"}))
     finally:
