@@ -117,7 +117,11 @@ def test_a_full_stream_acknowledges_nothing_and_goes_on_when_there_is_room(serve
     for _ in range(30):
         publisher.publish("readings/gw-1/batch", body)
     assert not publisher.wait(3)
-    assert publisher.acknowledged == len(subjects(server.settings)) < 30
+    for _ in range(100):  # what is stored is acknowledged soon; what is not, never
+        if 0 < publisher.acknowledged == len(subjects(server.settings)):
+            break
+        publisher.wait(0.2)
+    assert 0 < publisher.acknowledged == len(subjects(server.settings)) < 30
 
     async def room() -> None:
         client = await stream.connect(server.settings)
