@@ -30,11 +30,11 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def readings(rows: Iterable[tuple[str, str, float, float]]) -> pa.Table:
-    """A batch from (device, metric, seconds after noon, value); device d measures resident r-d."""
+def readings(rows: Iterable[tuple[str, str, float, float]], of: str | None = None) -> pa.Table:
+    """A batch from (device, metric, seconds after noon, value); device d measures resident r-d, or the one given."""
     listed = [
         {
-            "resident_id": f"r-{device}",
+            "resident_id": of or f"r-{device}",
             "device_id": device,
             "metric": metric,
             "observed_at": at(second),

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from hucheng.apps.care.bed import Beds, absences, reports
 
 MINUTE = timedelta(minutes=1)
-KNOWN = {"care.profiles": pa.table({"resident_id": ["r-b"], "usual_absence_min": [45]})}
+KNOWN = {
+    "care.profiles": pa.table({"resident_id": ["r-b"], "usual_absence_min": [45]}),
+    "city.devices": pa.table({"device_id": ["a", "b"], "resident_id": ["r-a", "r-b"]}),
+}
 
 
 def absent(table: pa.Table) -> dict[str, tuple[float, int]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
+import pyarrow as pa
 from care_readings import START, readings
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hucheng.apps.care.columns import NEVER, Devices, booleans, in_order, micros, numbers, time_column, times
 
+NAMED = ("device_id", "resident_id")
 EARLY, LATE = datetime(1970, 1, 2), datetime(2100, 1, 1)  # noqa: DTZ001  (hypothesis wants them naive)
 
 
@@ -21,6 +23,15 @@ def test_a_device_keeps_its_number_and_its_resident() -> None:
     assert first.tolist() == [0, 1, 0]
     assert second.tolist() == [1, 2]
     assert devices.residents == ["r-b", "r-a", "r-c"]
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz")), max_size=12))
+def test_every_row_keeps_its_own_resident(rows: list[tuple[str, str]]) -> None:
+    devices = Devices()
+    for part in (rows[:5], rows[5:]):
+        table = pa.table({name: pa.array([row[n] for row in part], pa.string()) for n, name in enumerate(NAMED)})
+        found = [(devices.names[n], devices.residents[n]) for n in devices.of(table).tolist()]
+        assert found == part
 
 
 def test_unknown_stays_unknown() -> None:

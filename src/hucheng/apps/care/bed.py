@@ -73,12 +73,17 @@ def reports(batch: pa.Table, state: Beds, registers: Mapping[str, pa.Table], now
 
 
 def absences(state: Beds, registers: Mapping[str, pa.Table], now: datetime) -> pa.Table:
-    """Rows for all beds that are empty now: the bed's own time up to its last report, then ours."""
+    """Rows for all beds that are empty now: the bed's own time up to its last report, then ours.
+
+    Only for whom the register ``city.devices`` names with the bed: one that was given to somebody else says nothing
+    about its earlier sleeper.
+    """
     at, jump = state.listening.tick(now)
     if jump:
         state.reported = np.minimum(state.reported, at)
     _room(state)
-    device = np.arange(len(state.devices))
+    listed = registers["city.devices"]
+    device = state.devices.listed(listed.filter(pc.is_valid(listed["resident_id"])))
     device = device[_empty(state, device)]
     own = state.absent[device] - state.present[device]
     since = np.maximum(at - state.reported[device], 0)

@@ -42,36 +42,46 @@ def time_column(values: Ints) -> pa.Array:
 
 @dataclass
 class Devices:
-    """The devices met so far, numbered in the order in which they came; whom each one measures."""
+    """Devices with the resident each one measures, numbered in the order in which they came.
 
-    number: dict[str, int] = field(default_factory=dict)
+    A device that was given to another resident gets a new number, and so begins with an empty state: nothing that it
+    told of one person is ever held against the next. ``given_on`` marks those.
+    """
+
+    number: dict[tuple[str, str], int] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     residents: list[str] = field(default_factory=list)
+    given_on: list[bool] = field(default_factory=list)
     _texts: tuple[pa.Array, pa.Array] = field(
         default_factory=lambda: (pa.array([], pa.string()), pa.array([], pa.string()))
     )
+    _seen: set[str] = field(default_factory=set)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def of(self, batch: pa.Table) -> Ints:
-        """The number of each row's device; unknown ones get the next number."""
-        encoded = _flat(batch["device_id"]).dictionary_encode()
-        ids = encoded.dictionary.to_pylist()
-        numbers = np.fromiter(map(self.number.get, ids, repeat(-1)), np.int64, len(ids))
-        place = encoded.indices.to_numpy(zero_copy_only=False)
+        """The number of each row's device with its resident; unknown ones get the next number."""
+        pairs, place = _pairs(batch)
+        numbers = np.fromiter(map(self.number.get, pairs, repeat(-1)), np.int64, len(pairs))
         fresh = np.flatnonzero(numbers < 0)
+        for one in fresh.tolist():
+            name, resident = pairs[one]
+            numbers[one] = self.number[pairs[one]] = len(self.names)
+            self.names.append(name)
+            self.residents.append(resident)
+            self.given_on.append(name in self._seen)
+            self._seen.add(name)
         if len(fresh):
-            residents = batch["resident_id"]
-            first = np.full(len(ids), -1)
-            first[place[::-1]] = np.arange(len(place))[::-1]
-            for one in fresh.tolist():
-                numbers[one] = self.number[ids[one]] = len(self.names)
-                self.names.append(ids[one])
-                self.residents.append(residents[int(first[one])].as_py())
             self._texts = pa.array(self.names, pa.string()), pa.array(self.residents, pa.string())
         rows: Ints = numbers[place]
         return rows
+
+    def listed(self, register: pa.Table) -> Ints:
+        """The numbers of those that a register names with the same resident; others have gone to somebody else."""
+        pairs, _ = _pairs(register)
+        found = np.fromiter(map(self.number.get, pairs, repeat(-1)), np.int64, len(pairs))
+        return np.sort(found[found >= 0])
 
     def rows(self, numbers: Ints, observed: Ints, **facts: Any) -> pa.Table:
         """A table of facts: whom, by which device, when, and the facts given as columns."""
@@ -148,6 +158,20 @@ def booleans(values: Floats) -> pa.Array:
     """0 and 1 as a boolean column; NaN is null."""
     known = ~np.isnan(values)
     return pa.array(np.where(known, values, 0) >= 0.5, mask=~known)
+
+
+def _pairs(table: pa.Table) -> tuple[list[tuple[str, str]], Ints]:
+    """The pairs of device and resident that occur in a table, and for each row the place of its pair."""
+    device, resident = (_flat(table[name]).dictionary_encode() for name in ("device_id", "resident_id"))
+    place, person = (one.indices.to_numpy(zero_copy_only=False).astype(np.int64) for one in (device, resident))
+    names, people = device.dictionary.to_pylist(), resident.dictionary.to_pylist()
+    whose = np.empty(len(names), np.int64)
+    whose[place[::-1]] = person[::-1]
+    which = np.arange(len(names))
+    if (whose[place] != person).any():  # as a rule a batch knows one resident a device
+        packed, place = np.unique(place * len(people) + person, return_inverse=True)
+        which, whose = np.divmod(packed, len(people))
+    return [(names[d], people[r]) for d, r in zip(which.tolist(), whose.tolist(), strict=True)], place
 
 
 def _flat(column: Any) -> pa.Array:

@@ -75,7 +75,7 @@ DETECTORS = (
         facts=reports,
         tick=absences,
         start=Beds,
-        registers=("care.profiles",),
+        registers=("care.profiles", "city.devices"),
         metrics=PRESENCE,
         every_s=30,
         expires=timedelta(hours=12),

@@ -53,7 +53,8 @@ def silences(dataset: str) -> Tick:
     """How long each device of this dataset has been silent: ``minutes_silent`` of listening time.
 
     Devices come from the register ``city.devices``: one that was never heard counts from its commissioning, one that
-    has ended is left out. Right after a start or a jump of the clock a device has its time again to be heard.
+    was given to another resident from when that was noticed, one that has ended is left out. Right after a start or a
+    jump of the clock a device has its time again to be heard.
     """
 
     grace_us = min(ALLOWED_MIN[dataset], LONGEST_GRACE_MIN) * MINUTE_US
@@ -64,9 +65,12 @@ def silences(dataset: str) -> Tick:
             state.heard = np.minimum(state.heard, at)
         listed = registers["city.devices"]
         listed = listed.filter(pc.and_(pc.equal(listed["dataset"], dataset), pc.is_valid(listed["resident_id"])))
+        known = len(state.devices)
         device = state.devices.of(listed)
         _room(state)
         begun = times(listed["commissioned_at"])
+        given_on = (device >= known) & np.array(state.devices.given_on, bool)[device]
+        begun = np.where(given_on, np.maximum(begun, micros(now)), begun)
         ended = times(listed["ended_at"])
         never = state.wall[device] < begun
         state.wall[device[never]] = begun[never]
