@@ -22,6 +22,7 @@ from hucheng.base.keys import Keys
 from hucheng.base.ledger import Ledger
 from hucheng.errors import JournalBroken, LedgerError
 from hucheng.gate import Entry, Journal, merkle
+from hucheng.gate.ends import _Second
 from hucheng.gate.entries import decode, encode, open_detail
 from hucheng.gate.journal import PLACE, head_message
 from hucheng.gate.verify import Verified, verify
@@ -151,14 +152,42 @@ def test_a_changed_number_a_missing_row_and_a_foreign_one_are_named(full: Book) 
     assert broken(full).details["seq"] == 5
 
 
-@pytest.mark.parametrize("seq", [3, 11, 20, 21, 29, 33])
-def test_a_long_journal_is_checked_in_two_processes_with_the_same_result(
-    full: Book, seq: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("wait_for", [None, 2, 1], ids=["first does all", "they meet", "second does nearly all"])
+def test_a_long_journal_is_followed_from_both_ends_with_the_same_result(
+    full: Book, wait_for: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hucheng.gate.verify._LONG", 20)
+    monkeypatch.setattr("hucheng.gate.verify.LONG", 20)
+    monkeypatch.setattr("hucheng.gate.ends.BLOCK", 5)
+    has = _Second.has
+
+    def late(self: _Second, block: int) -> bool:
+        with self._turn:
+            self._turn.wait_for(lambda: wait_for is None or wait_for in self._ended or self._gone)
+        return has(self, block)
+
+    monkeypatch.setattr(_Second, "has", late)
+    whole = full.verify()
+    assert whole.count == 33
+    for seq in (33, 21, 20, 11, 3):  # each before the last: the first bad entry is named, whoever finds it
+        full.change("UPDATE journal SET body = :v WHERE seq = :s", v=b"nothing to see", s=seq)
+        assert broken(full).details["seq"] == seq
+
+
+def test_a_second_process_that_dies_leaves_all_to_the_first(full: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hucheng.gate.verify.LONG", 20)
+    monkeypatch.setattr("hucheng.gate.ends.BLOCK", 5)
+    has = _Second.has
+
+    def killed(self: _Second, block: int) -> bool:
+        with self._turn:
+            self._turn.wait_for(lambda: 2 in self._ended)
+        self._process.kill()
+        return has(self, block)
+
+    monkeypatch.setattr(_Second, "has", killed)
     assert full.verify().count == 33
-    full.change("UPDATE journal SET body = :v WHERE seq = :s", v=b"nothing to see", s=seq)
-    assert broken(full).details["seq"] == seq
+    full.change("UPDATE journal SET body = :v WHERE seq = 3", v=b"nothing to see")
+    assert broken(full).details["seq"] == 3
 
 
 @pytest.mark.parametrize("number", [0, -3])

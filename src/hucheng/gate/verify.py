@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from hashlib import sha256
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
 from hucheng.base.keys import NodeKey, derived, master_key, signed
 from hucheng.base.ledger import Ledger
 from hucheng.errors import BadRequest, JournalBroken
-from hucheng.gate import checkpoints, merkle
+from hucheng.gate import checkpoints
+from hucheng.gate.chain import chain
 from hucheng.gate.checkpoints import Checkpoint
-from hucheng.gate.journal import FILE, PLACE, START, head_message, journal, journal_checkpoint, journal_head, metadata
+from hucheng.gate.ends import from_both_ends
+from hucheng.gate.journal import FILE, START, head_message, journal, journal_checkpoint, journal_head, metadata
 from hucheng.settings import Settings
 
-_PAGE = 20_000
-_LONG = 200_000  # entries from which a second process is worth its start
+LONG = 200_000
+"""Entries from which a second process is worth its start."""
 
 
 class Verified(Struct, frozen=True):
@@ -49,8 +45,8 @@ def verify(ledger: Ledger, public: bytes, file: Path, *, checkpointing: threadin
         # A new snapshot, so that checkpoints are not held up while a long chain is read: it may have grown.
         newest = _head(conn, public)
         last = int(conn.execute(select(func.max(journal.c.seq))).scalar() or 0)
-        if last >= _LONG and len(sealed) > 1:
-            seq, link = _in_halves(ledger, conn, sealed, last)
+        if last >= LONG and len(sealed) > 1:
+            seq, link = from_both_ends(ledger, conn, sealed, last)
         else:
             seq, link = chain(conn, sealed, last)
     if seq != newest[0]:
@@ -97,112 +93,6 @@ def _held(file: Path) -> list[Checkpoint]:
     if not found:
         raise BadRequest("no checkpoints in this file", where=str(file), mend="lines of journal-checkpoints.jsonl")
     return found
-
-
-def chain(
-    conn: Connection, sealed: Sequence[Checkpoint], last: int, *, before: int = 0, link: bytes = START
-) -> tuple[int, bytes]:
-    """Follow the chain behind entry ``before``, whose hash is ``link``, up to ``last``; gives the last and its hash.
-
-    Each sealed stretch is compared with its checkpoint. Raises JournalBroken.
-    """
-    seq = before
-    pack = PLACE.pack
-    stretches = iter(sealed)
-    stretch = next(stretches, None)
-    leaves: list[bytes] = []
-    for page in _pages(conn, before, last):
-        for number, person, body, stored in page:
-            seq += 1
-            try:
-                link = sha256(link + pack(number, person) + body).digest()
-            except Exception as error:
-                raise JournalBroken("the entry holds values of another kind", where=f"entry {seq}", seq=seq) from error
-            if number != seq or link != stored:
-                what = "the entry does not follow the one before" if number == seq else f"entry {seq} is not there"
-                raise JournalBroken(what, where=f"entry {seq}", seq=seq)
-            if stretch is not None:
-                leaves.append(link)
-                if seq == stretch.last:
-                    _sealed(stretch, leaves, link)
-                    leaves = []
-                    stretch = next(stretches, None)
-    if stretch is not None:
-        raise JournalBroken(
-            f"entry {seq + 1} is not there, checkpoint {stretch.number} covers up to {stretch.last}",
-            where=f"entry {seq + 1}",
-            seq=seq + 1,
-        )
-    return seq, link
-
-
-class _Half(Struct):
-    """The second half of a chain, for another process."""
-
-    url: str
-    before: int
-    last: int
-    link: bytes
-    sealed: list[Checkpoint]
-
-
-class _Answer(Struct):
-    """What the other process found: the last entry and its hash, or what is broken."""
-
-    seq: int
-    link: bytes = b""
-    what: str = ""
-    where: str = ""
-
-
-def _in_halves(ledger: Ledger, conn: Connection, sealed: Sequence[Checkpoint], last: int) -> tuple[int, bytes]:
-    """The same as `chain`, the second half in a process of its own: twice as fast where there are two cores."""
-    middle = min(range(len(sealed) - 1), key=lambda n: abs(sealed[n].last - last // 2))
-    border = sealed[middle].last
-    link = conn.execute(select(journal.c.hash).where(journal.c.seq == border)).scalar()
-    url = ledger.url.render_as_string(hide_password=False)
-    half = _Half(url, border, last, bytes(link or START), list(sealed[middle + 1 :]))
-    command = [sys.executable, "-m", "hucheng.gate.halves"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdin is not None and other.stdout is not None
-        other.stdin.write(msgspec.msgpack.encode(half))
-        other.stdin.close()
-        try:
-            seq, first_link = chain(conn, sealed[: middle + 1], border)
-        except BaseException:
-            other.kill()
-            raise
-        raw = other.stdout.read()
-    if not raw:
-        return chain(conn, sealed[middle + 1 :], last, before=seq, link=first_link)
-    answer = msgspec.msgpack.decode(raw, type=_Answer)
-    if answer.what:
-        raise JournalBroken(answer.what, where=answer.where, seq=answer.seq)
-    return answer.seq, answer.link
-
-
-def second_half(raw: bytes) -> bytes:
-    """What the other process does (`hucheng.gate.halves`)."""
-    half = msgspec.msgpack.decode(raw, type=_Half)
-    ledger = Ledger(half.url, migrate=False, metadata=metadata)
-    try:
-        with ledger.read() as conn:
-            seq, link = chain(conn, half.sealed, half.last, before=half.before, link=half.link)
-        answer = _Answer(seq, link)
-    except JournalBroken as error:
-        answer = _Answer(int(error.details["seq"]), what=error.what, where=error.where or "")
-    finally:
-        ledger.close()
-    return msgspec.msgpack.encode(answer)
-
-
-def _sealed(stretch: Checkpoint, leaves: Sequence[bytes], link: bytes) -> None:
-    if merkle.root(leaves).hex() != stretch.root or link.hex() != stretch.head:
-        raise JournalBroken(
-            f"entries {stretch.first} to {stretch.last} are not those that were sealed",
-            where=f"checkpoint {stretch.number}",
-            seq=stretch.first,
-        )
 
 
 def _sealed_so_far(ledger: Ledger, public: bytes, file: Path, patience: int) -> list[Checkpoint]:
@@ -255,22 +145,3 @@ def _head(conn: Connection, public: bytes) -> tuple[int, bytes, int]:
     if not good:
         raise JournalBroken("the head's signature is not the node's", where="head", seq=seq)
     return seq, link, count
-
-
-def _pages(conn: Connection, before: int, last: int) -> Iterator[Sequence[Any]]:
-    """The rows of the journal in their order, straight from the driver: a million of them in about a second."""
-    with _cursor(conn) as cursor:
-        behind = f"seq > {int(before)} AND " if before else ""  # from the start: whatever number a row bears
-        cursor.execute(f"SELECT seq, person, body, hash FROM journal WHERE {behind}seq <= {int(last)} ORDER BY seq")
-        while page := cursor.fetchmany(_PAGE):
-            yield page
-
-
-@contextmanager
-def _cursor(conn: Connection) -> Iterator[Any]:
-    raw: Any = conn.connection.dbapi_connection
-    cursor = raw.cursor() if conn.dialect.name == "sqlite" else raw.cursor(name="journal_verify", binary=True)
-    try:
-        yield cursor
-    finally:
-        cursor.close()
