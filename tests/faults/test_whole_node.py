@@ -192,6 +192,41 @@ def looked_at(node: RunningNode) -> set[str]:
     return {one for one, number in numbers.items() if any(number in found for found in sets)}
 
 
+@pytest.mark.crash
+@pytest.mark.timeout(120)
+def test_a_supervisor_killed_while_readings_flow_leaves_no_second_broker_and_loses_nothing(tmp_path: Path) -> None:
+    node = RunningNode(tmp_path / "home", "--port", "0", "--residents", "60", "--no-feed")
+    try:
+        node.start()
+        gateway = Gateway(node, enrol(node, tmp_path))
+        gateway.start()
+        until(lambda: len(gateway.acknowledged) > PEOPLE, 30, "the first readings")
+        port = node.settings["mqtt_port"]
+        old = [int(part["pid"]) for part in node.parts().values()]
+        assert node.process is not None
+        node.process.kill()
+        node.process.wait()
+        gateway.crisis(1)
+        node.start()
+        assert not [pid for pid in old if alive(pid)], "a part of the killed node lives on"
+        assert node.settings["mqtt_port"] == port, "gateways know the old port"
+        seen = len(gateway.acknowledged)
+        until(lambda: len(gateway.acknowledged) > seen + PEOPLE, 30, "readings after the second start")
+        gateway.stop()
+        acknowledged = {identity(row) for row in gateway.acknowledged}
+        until(lambda: acknowledged <= in_lake(node).keys(), 60, "every acknowledged reading in the lake")
+        assert not [key for key, times in in_lake(node).items() if times > 1], "stored twice"
+    finally:
+        node.stop()
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_twenty_kills_of_every_process_lose_and_double_nothing(tmp_path: Path) -> None:

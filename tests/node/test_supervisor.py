@@ -102,7 +102,7 @@ def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
 
 def test_parts_go_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
     child = (
-        "import time; from hucheng.node.part import die_with_parent; die_with_parent();"
+        "import time; from hucheng.base.tether import die_with_parent; die_with_parent();"
         "print('up', flush=True); time.sleep(600)"
     )
     parent = (

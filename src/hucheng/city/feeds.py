@@ -25,9 +25,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from hucheng.base import broker
 from hucheng.base.credentials import Credential, Credentials
+from hucheng.base.tether import die_with_parent
 from hucheng.city.signals import STORIES, UNITS, WANTS, Device, Said, Signals
 from hucheng.node import logs
-from hucheng.node.part import die_with_parent
 from hucheng.settings import Settings
 
 log = logging.getLogger(__name__)

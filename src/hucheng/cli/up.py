@@ -37,7 +37,7 @@ def up(
     devices. Later starts find everything as it was.
     """
     began = time.monotonic()
-    from hucheng.node import creation, logs
+    from hucheng.node import creation, logs, remains
     from hucheng.node.assembly import specs
     from hucheng.node.supervisor import HomeLock, Supervisor, with_free_ports
     from hucheng.settings import Settings
@@ -47,8 +47,9 @@ def up(
     os.umask(0o077)  # of this process and its parts: what the node writes is for its own user
     lock = HomeLock(settings.home)
     try:
-        settings = with_free_ports(creation.kept(settings, given))
         logs.configure("up")
+        remains.end_remains(settings)
+        settings = with_free_ports(creation.kept(settings, given))
         if creation.is_new(settings):
             click.echo(f"首次启动 / first start: {settings.home}")
             rooms = creation.create(settings)

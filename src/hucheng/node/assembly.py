@@ -13,7 +13,9 @@ from pathlib import Path
 
 from hucheng.base import broker
 from hucheng.base.rpc import SyncClient
+from hucheng.base.tether import tied
 from hucheng.errors import HuchengError
+from hucheng.node import remains
 from hucheng.node.parts import PartSpec, python_part
 from hucheng.settings import Settings
 
@@ -27,7 +29,7 @@ def specs(settings: Settings, extra: dict[str, str] | None = None) -> list[PartS
     parts = [
         PartSpec(
             "broker",
-            broker.command(settings),
+            tied(broker.command(settings)),
             ready=lambda: broker.healthy(settings, timeout_s=1.0),
             before=partial(_configure, settings),
             after=lambda: asyncio.run(broker.prepare(settings)),
@@ -54,6 +56,7 @@ def ready_mark(home: Path, partition: int) -> Path:
 
 
 def _configure(settings: Settings) -> None:
+    remains.end_broker(settings)
     broker.configure(settings)
 
 

@@ -6,29 +6,16 @@ Each part is imported only in its own process, so that it starts quickly and owe
 from __future__ import annotations
 
 import argparse
-import ctypes
 import importlib
 import logging
-import os
-import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hucheng.base.tether import die_with_parent
 from hucheng.node import logs
 from hucheng.settings import Settings
 
 PARTS = {"steward": "hucheng.node.steward", "intake": "hucheng.node.intake", "web": "hucheng.node.web"}
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to stop this process when the supervisor is gone, however it went (Linux)."""
-    parent = os.getppid()
-    if sys.platform == "linux":
-        set_parent_death_signal = 1
-        ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, signal.SIGTERM)
-        if os.getppid() != parent:
-            raise SystemExit(0)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
