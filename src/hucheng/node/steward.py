@@ -12,6 +12,7 @@ import contextlib
 import logging
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -170,6 +171,7 @@ class Steward:
             Poller("notices", self.notices.due, idle_s=5.0),
             Poller("erasures", self.forgetting.due, idle_s=30.0),
         ]
+        self._warming = threading.Thread(target=self._warm, name="warm", daemon=True)
         store = CaseStore(rooms.ledger, self.bodies)
         self.gate.register_store(CASES, store)
         self.gate.register_cases(store)
@@ -240,11 +242,21 @@ class Steward:
         self.gate.reshape_copies()
         for poller in self.pollers:
             poller.start()
+        self._warming.start()
+
+    def _warm(self) -> None:
+        """Registers into memory, beside the first calls; without it the first look at somebody is only slower."""
+        try:
+            self.gate.warm()
+        except HuchengError as error:
+            log.warning("registers are not in memory", extra={"fields": {"error": error.what[:200]}})
 
     def close(self) -> None:
         """End in order: what is being done is finished, nothing new begun."""
         for poller in self.pollers:
             poller.stop()
+        if self._warming.is_alive():
+            self._warming.join()
         self.notices.close()
         self.gate.close()
         self.journal.close()
