@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,66 @@ def test_a_part_that_is_never_ready_is_named_with_its_log(tmp_path: Path) -> Non
             supervisor._start_all(time.monotonic() + 0.3)
     finally:
         supervisor.stop()
+
+
+def test_a_disk_that_takes_nothing_ends_no_part(tmp_path: Path) -> None:
+    blocked = tmp_path / "run" / "parts.new"
+    supervisor = Supervisor(tmp_path, [spec(tmp_path, "one"), spec(tmp_path, "two")])
+    thread = running(supervisor)
+    try:
+        until(lambda: all(p.state == "ready" for p in supervisor.parts))
+        two = int((tmp_path / "two.pid").read_text())
+        blocked.mkdir()  # nobody can write the states from here on
+        old = _killed(tmp_path, "one")
+        until(lambda: (tmp_path / "one.pid").exists() and supervisor.parts[0].state == "ready")
+        assert _alive(two) and thread.is_alive()
+        blocked.rmdir()
+        until(lambda: read_parts(tmp_path)["one"]["pid"] not in (None, old))  # and what was missed is written
+    finally:
+        supervisor._stopping = True
+        thread.join()
+        blocked.mkdir(exist_ok=True)
+        supervisor.stop()
+    assert not _alive(two), "all are stopped, whether or not it can be written"
+
+
+def test_a_part_that_cannot_start_is_failed_and_tried_again_while_the_others_run(tmp_path: Path) -> None:
+    room = tmp_path / "room"
+    room.touch()
+    one = spec(tmp_path, "one")
+    supervisor = Supervisor(tmp_path, [replace(one, before=lambda: room.rename(room)), spec(tmp_path, "two")])
+    thread = running(supervisor)
+    try:
+        until(lambda: all(p.state == "ready" for p in supervisor.parts))
+        room.unlink()
+        _killed(tmp_path, "one")
+        until(lambda: supervisor.parts[0].restarts >= 3)
+        assert read_parts(tmp_path)["one"]["state"] == "failed"
+        assert "FileNotFoundError" in supervisor.parts[0].why
+        assert supervisor.parts[1].state == "ready"
+        room.touch()
+        until(lambda: supervisor.parts[0].state == "ready")
+    finally:
+        supervisor._stopping = True
+        thread.join()
+        supervisor.stop()
+
+
+def test_what_kept_a_part_from_its_first_start_is_said(tmp_path: Path) -> None:
+    (tmp_path / "logs").touch()  # no log can be opened
+    supervisor = Supervisor(tmp_path, [spec(tmp_path, "one")])
+    with pytest.raises(Unavailable, match=r"one is not ready in time: .*logs"):
+        supervisor._start_all(time.monotonic() + 0.3)
+    supervisor.stop()
+
+
+def _killed(home: Path, name: str) -> int:
+    """Kill -9 a stand-in; its number."""
+    mark = home / f"{name}.pid"
+    pid = int(mark.read_text())
+    mark.unlink()
+    os.kill(pid, signal.SIGKILL)
+    return pid
 
 
 def test_two_nodes_never_share_a_home(tmp_path: Path) -> None:

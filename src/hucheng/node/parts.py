@@ -43,6 +43,8 @@ class Part:
     restarts: int = 0
     retry_at: float = 0.0
     log: IO[bytes] | None = None
+    why: str = ""
+    """Why it is not ready, where something said so."""
 
     def turn(self, state: State) -> bool:
         """Enter a state; True if it is another one."""

@@ -1,12 +1,14 @@
 """Starts the parts of a node, starts each again when it dies, and stops them all in order.
 
 The supervisor holds no data. A part that dies is started again after a pause that grows from 0.2 s to 10 s; the others
-are left alone. Ports of 0 are chosen once and kept for the life of the supervisor; the
+are left alone. One that cannot be started is failed and tried again in the same way, and what the supervisor itself
+cannot write (a full disk) ends nobody. Ports of 0 are chosen once and kept for the life of the supervisor; the
 broker's are those of the last start where they are still free.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -103,6 +105,7 @@ class Supervisor:
         self.home = home
         self.parts = [Part(spec) for spec in specs]
         self._stopping = False
+        self._noted = True
 
     def run(self, on_ready: Callable[[], None], ready_within_s: float = 120.0) -> None:
         """Start everything, call ``on_ready`` once, watch until a signal asks to stop, then stop everything.
@@ -114,7 +117,8 @@ class Supervisor:
         try:
             self._start_all(time.monotonic() + ready_within_s)
             if not self._stopping:
-                on_ready()
+                with contextlib.suppress(OSError):  # a terminal that is gone
+                    on_ready()
             while not self._stopping:
                 self._watch()
                 time.sleep(0.1)
@@ -138,7 +142,7 @@ class Supervisor:
                 part.log.close()
                 part.log = None
             part.turn("stopped")
-        write_parts(self.home, self.parts)
+        self._note()
 
     def _asked_to_stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True
@@ -156,9 +160,9 @@ class Supervisor:
         while not self._stopping and (late := [part for part in parts if part.state != "ready"]):
             self._watch()
             if time.monotonic() > deadline:
-                name = late[0].spec.name
+                name, why = late[0].spec.name, late[0].why
                 raise Unavailable(
-                    f"{name} is not ready in time",
+                    f"{name} is not ready in time" + (f": {why}" if why else ""),
                     where=str(self.home / "logs" / f"{name}.jsonl"),
                     mend="read the end of that log",
                 )
@@ -177,8 +181,8 @@ class Supervisor:
                 changed |= self._died(part, process.returncode)
             elif part.state == "starting":
                 changed |= self._greet(part)
-        if changed:
-            write_parts(self.home, self.parts)
+        if changed or not self._noted:
+            self._note()
 
     def _greet(self, part: Part) -> bool:
         try:
@@ -186,20 +190,37 @@ class Supervisor:
                 return False
             if part.spec.after is not None:
                 part.spec.after()
-        except (OSError, HuchengError) as error:
-            log.warning("part not ready yet", extra={"fields": {"waiting": part.spec.name, "why": str(error)}})
+        except Exception as error:  # whatever a part's own look raises, the others are looked after
+            part.why = f"{type(error).__name__}: {error}"
+            log.warning("part not ready yet", extra={"fields": {"waiting": part.spec.name, "why": part.why}})
             return False
+        part.why = ""
         return part.turn("ready")
 
     def _died(self, part: Part, code: int) -> bool:
         log.warning("part died", extra={"fields": {"died": part.spec.name, "exit": code}})
         part.process = None
-        quick = (time.time() - part.since.timestamp()) < 30
-        part.restarts = part.restarts + 1
-        part.retry_at = time.monotonic() + (min(10.0, 0.2 * 2 ** min(part.restarts, 6)) if quick else 0.2)
+        self._later(part, quick=(time.time() - part.since.timestamp()) < 30)
         return part.turn("failed") or True
 
+    def _later(self, part: Part, quick: bool) -> None:
+        """When the part is started again."""
+        part.restarts += 1
+        part.retry_at = time.monotonic() + (min(10.0, 0.2 * 2 ** min(part.restarts, 6)) if quick else 0.2)
+
     def _start(self, part: Part) -> None:
+        try:
+            self._launch(part)
+        except Exception as error:  # a full disk, no memory, a configuration that cannot be written
+            part.why = f"{type(error).__name__}: {error}"
+            log.warning("part cannot start", extra={"fields": {"failed": part.spec.name, "why": part.why}})
+            self._later(part, quick=True)
+            part.turn("failed")
+        else:
+            part.turn("starting")
+        self._note()
+
+    def _launch(self, part: Part) -> None:
         if part.spec.before is not None:
             part.spec.before()
         if part.log is not None:
@@ -213,8 +234,16 @@ class Supervisor:
             start_new_session=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
-        part.turn("starting")
-        write_parts(self.home, self.parts)
+
+    def _note(self) -> None:
+        """Write the parts' states; what cannot be written now is written at the next look that can."""
+        try:
+            write_parts(self.home, self.parts)
+            self._noted = True
+        except OSError as error:
+            if self._noted:
+                log.warning("the parts' states cannot be written", extra={"fields": {"why": str(error)}})
+            self._noted = False
 
 
 def _open_log(path: Path) -> IO[bytes]:
