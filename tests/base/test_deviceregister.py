@@ -6,6 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+from sqlalchemy import update
+
+from hucheng.base.bitemporal import register
 from hucheng.base.catalogue import Catalogue
 from hucheng.base.contracts import shipped
 from hucheng.base.deviceregister import LedgerDevices
@@ -46,3 +50,15 @@ def test_it_follows_the_register(ledger: Ledger, tmp_path: Path) -> None:
     assert len(list(found.rows())) == 3
     registers.erase("r2")
     assert {row.device_id for row in found.rows()} == {"d4", "d5"}
+
+
+def test_one_row_that_cannot_be_read_leaves_the_other_devices_in_service(
+    ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    registers = Registers(ledger, Keys(ledger, master_key(tmp_path / "key")), Catalogue(shipped()), clock=lambda: NOON)
+    registers.put("city.devices", [device("d1"), device("d2")])
+    with ledger.begin() as conn:  # as an older version let it in
+        broken = device("d1", commissioned_at=None, ended_at="3 March")
+        conn.execute(update(register).where(register.c.key == "d1").values(data=broken))
+    assert [row.device_id for row in LedgerDevices(ledger, lambda: NOON).rows()] == ["d2"]
+    assert "a device is left out" in caplog.text and "d1" not in caplog.text

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from hucheng.base.bitemporal import register
 from hucheng.base.catalogue import Catalogue
@@ -17,7 +17,7 @@ from hucheng.base.contracts import shipped
 from hucheng.base.keys import Keys
 from hucheng.base.ledger import Ledger
 from hucheng.base.registers import Registers
-from hucheng.errors import BadRequest, KeyMissing, UnknownDataset
+from hucheng.errors import BadRequest, KeyMissing, LedgerError, UnknownDataset
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RESIDENTS = "city.residents"
@@ -237,6 +237,58 @@ def test_rows_that_break_the_contract_are_refused(registers: Registers, rows: li
     with pytest.raises(BadRequest, match=what):
         registers.put(RESIDENTS, rows)
     assert registers.version(RESIDENTS) == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("born", "3 Feb 1950"),
+        ("born", 1951),
+        ("born", START),
+        ("name", 5),
+        ("name", ["陈桂兰"]),
+        ("phone", 13800000000),
+        ("name", "nu\0l"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_its_row_and_field(
+    registers: Registers, field: str, value: Any
+) -> None:
+    with pytest.raises(BadRequest, match=rf"field '{field}' is no .* · {RESIDENTS} row 2 · ") as refused:
+        registers.put(RESIDENTS, [resident(), resident("R2", **{field: value})])
+    assert str(value) not in str(refused.value)  # the message goes into logs
+    assert registers.all(RESIDENTS) == []
+
+
+def test_a_text_that_means_a_date_is_one(registers: Registers) -> None:
+    registers.put(RESIDENTS, [resident(born="1947-04-12")])
+    assert registers.live(RESIDENTS, "R1") == resident()
+    assert registers.put(RESIDENTS, [resident()]) == 0
+    row = {"mandate_id": "m1", "carer": "w", "resident_id": "R1", "scopes": ["a"], "valid_from": "2026-01-01T08:00:00"}
+    with pytest.raises(BadRequest, match=r"valid_from.* offset"):
+        registers.put(MANDATES, [row])
+    registers.put(MANDATES, [row | {"valid_from": "2026-01-01T08:00:00+08:00"}])
+    assert registers.of_person(MANDATES, "R1")[0]["valid_from"] == START
+
+
+def test_one_stored_row_that_cannot_be_read_does_not_hide_the_others(
+    registers: Registers, ledger: Ledger, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    registers.put(RESIDENTS, [resident(f"R{n}") for n in range(3)])
+    with ledger.begin() as conn:  # as an older version let it in
+        row = conn.execute(select(register).where(register.c.key == "R1")).one()
+        changed = update(register).where(register.c.id == row.id)
+        conn.execute(changed.values(data=row.data | {"born": "3 Feb 1950"}))
+    for found in (registers.all(RESIDENTS), registers.all(RESIDENTS, sealed=False), registers.find(RESIDENTS, {})):
+        assert [one["resident_id"] for one in found] == ["R0", "R2"]
+    assert registers.of_person(RESIDENTS, "R1") == registers.known_of_person(RESIDENTS, "R1") == []
+    told = str(caplog.records[0].__dict__["fields"])
+    assert "'born' holds no date" in told and f"{RESIDENTS}, row {row.id}" in told and "R1" not in told
+    with pytest.raises(LedgerError, match="'born' holds no date"):
+        registers.live(RESIDENTS, "R1")
+    clock.now = day(1)
+    assert registers.put(RESIDENTS, [resident("R1")], valid_from=START) == 1  # as the message says
+    assert len(registers.all(RESIDENTS)) == 3
 
 
 def test_what_is_no_register_is_named(registers: Registers) -> None:

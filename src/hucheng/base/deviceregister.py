@@ -6,6 +6,7 @@ hold up all readings.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from hucheng.base.bitemporal import register, register_version
 from hucheng.base.devices import DeviceRow
 from hucheng.base.ledger import Ledger
 
+log = logging.getLogger(__name__)
 DATASET = "city.devices"
 
 
@@ -52,7 +54,7 @@ class LedgerDevices:
         """Take over what is new; False when afterwards we hold another number of rows than the register."""
         c = register.c
         here = c.dataset == DATASET
-        query = select(c.key, c.resident_id, c.valid_from, c.valid_to, c.known_from, c.known_to, c.data)
+        query = select(c.id, c.key, c.resident_id, c.valid_from, c.valid_to, c.known_from, c.known_to, c.data)
         if self._known is None:
             query = query.where(here, c.known_to.is_(None))
         else:  # a row of the same instant may have come after the last look: look at it again
@@ -73,16 +75,20 @@ class LedgerDevices:
 
     def _take(self, row: Any) -> None:
         data = row.data
-        ended = data.get("ended_at")
-        if ended and datetime.fromisoformat(ended) <= self._clock():
-            return
-        self._rows[row.key] = DeviceRow(
-            row.key,
-            row.resident_id or data.get("resident_id") or "",
-            data["gateway_id"],
-            data["dataset"],
-            bool(data.get("simulated")),
-        )
+        try:
+            ended = data.get("ended_at")
+            if ended and datetime.fromisoformat(ended) <= self._clock():
+                return
+            self._rows[row.key] = DeviceRow(
+                row.key,
+                row.resident_id or data.get("resident_id") or "",
+                data["gateway_id"],
+                data["dataset"],
+                bool(data.get("simulated")),
+            )
+        except (KeyError, TypeError, ValueError) as error:  # the others are in service all the same
+            told = {"where": f"{DATASET}, row {row.id} of the table register", "error": repr(error)[:200]}
+            log.error("a device is left out: its row cannot be read", extra={"fields": told})
 
 
 def worn_by(conn: Connection, resident_id: str) -> dict[str, int | None]:

@@ -7,9 +7,10 @@ and adds what is known now. Fields that the contract calls sensitive are sealed 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -31,12 +32,13 @@ from hucheng.base.bitemporal import (
 )
 from hucheng.base.catalogue import Catalogue
 from hucheng.base.contracts import Contract
+from hucheng.base.fieldvalues import entered, shaped
 from hucheng.base.keys import Keys, sealed, unsealed
 from hucheng.base.ledger import Ledger, after_commit, insert
 from hucheng.base.remembered import Remembered
-from hucheng.errors import BadRequest, KeyMissing
+from hucheng.errors import BadRequest, KeyMissing, LedgerError
 
-_PARSE: dict[str, Callable[[str], Any]] = {"date": date.fromisoformat, "timestamp": datetime.fromisoformat}
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,11 @@ class Registers:
         """Enter rows as holding from ``valid_from`` (None: now) to ``valid_to``; returns how many changed something.
 
         What was entered before for the same key and time is superseded, the rest of its time kept. A row that
-        says what is known already changes nothing. Raises BadRequest for a field that is missing or unknown.
+        says what is known already changes nothing. Raises BadRequest for a field that is missing, unknown or of
+        another type than the contract's.
         """
         contract = self._contract(dataset)
-        fresh = [self._checked(contract, dict(row)) for row in rows]
+        fresh = [entered(contract, dict(row), place) for place, row in enumerate(rows, start=1)]
         if not fresh:
             return 0
         keyed = {self._key(contract, row): row for row in fresh}
@@ -150,7 +153,8 @@ class Registers:
     ) -> dict[str, Any] | None:
         """What holds for this key at ``at`` (None: now) as far as we know now; None when nothing does.
 
-        ``sealed`` False leaves sensitive fields closed (None): a sixth of the time.
+        ``sealed`` False leaves sensitive fields closed (None): a sixth of the time. Raises LedgerError naming a row
+        that holds something else than the contract says; the readers of many rows log it and leave it out.
         """
         contract = self._contract(dataset)
         text = joined(key)
@@ -158,7 +162,7 @@ class Registers:
         moment = at or self._clock()
         for row in found:
             if holds(row, moment):
-                return self._opened(contract, row) if sealed else self._shaped(contract, row.data)
+                return self._opened(contract, row) if sealed else self._shaped(contract, row, row.data)
         return None
 
     def of_person(self, dataset: str, resident_id: str, *, at: datetime | None = None) -> list[dict[str, Any]]:
@@ -166,7 +170,7 @@ class Registers:
         contract = self._contract(dataset)
         found = self._memory.of_person(dataset, resident_id)
         moment = at or self._clock()
-        return [self._opened(contract, row) for row in found if holds(row, moment)]
+        return [data for _, data in self._open_all(contract, [row for row in found if holds(row, moment)])]
 
     def known_of_person(self, dataset: str, resident_id: str) -> list[Row]:
         """The rows about one person as we know them now, past and future ones too, by their begin."""
@@ -191,7 +195,7 @@ class Registers:
             query = query.where(equal(name, contract.field(name).type, value))
         with self._ledger.read() as conn:
             rows = conn.execute(query if limit is None else query.limit(limit)).all()
-        return self._open_all(contract, rows)
+        return [data for _, data in self._open_all(contract, rows)]
 
     def all(self, dataset: str, *, at: datetime | None = None, sealed: bool = True) -> list[dict[str, Any]]:
         """Every row that holds at ``at`` (None: now), by key; ``sealed`` False leaves sensitive fields None."""
@@ -200,7 +204,8 @@ class Registers:
         contract = self._contract(dataset)
         query = as_known(dataset).where(holding(at or self._clock())).order_by(register.c.key)
         with self._ledger.read() as conn:
-            return [self._shaped(contract, row.data) for row in conn.execute(query)]
+            rows = conn.execute(query).all()
+        return [data for _, data in _sound(rows, lambda row: self._shaped(contract, row, row.data))]
 
     def as_of(
         self, dataset: str, *, valid: datetime, known: datetime, key: str | Sequence[str] | None = None
@@ -265,16 +270,6 @@ class Registers:
             raise BadRequest(f"{dataset} is no register", mend="read it from the lake")
         return contract
 
-    def _checked(self, contract: Contract, row: dict[str, Any]) -> dict[str, Any]:
-        for name in row:
-            if name not in contract.field_names:
-                known = ", ".join(contract.field_names)
-                raise BadRequest(f"field {name!r} is not in the contract", where=contract.id, mend=f"known: {known}")
-        for field in contract.fields:
-            if field.required and row.get(field.name) is None:
-                raise BadRequest(f"field {field.name!r} is missing", where=contract.id, mend="give it")
-        return row
-
     @staticmethod
     def _key(contract: Contract, row: Mapping[str, Any]) -> str:
         return joined([str(row[name]) for name in contract.key])
@@ -331,17 +326,17 @@ class Registers:
         data = dict(row.data)
         if row.sealed is not None:
             data |= msgspec.msgpack.decode(self._unseal(contract, row, ciphers))
-        return self._shaped(contract, data)
+        return self._shaped(contract, row, data)
 
     @staticmethod
-    def _shaped(contract: Contract, data: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields in the contract's order, dates and times as such."""
-        shaped: dict[str, Any] = {}
-        for field in contract.fields:
-            value = data.get(field.name)
-            parse = _PARSE.get(field.type)
-            shaped[field.name] = parse(value) if parse is not None and isinstance(value, str) else value
-        return shaped
+    def _shaped(contract: Contract, row: Any, data: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return shaped(contract, data)
+        except ValueError as error:
+            # Its number, never its key, which may name a person: this goes into logs.
+            raise LedgerError(
+                str(error), where=f"{contract.id}, row {row.id} of the table register", mend="enter that row anew"
+            ) from None
 
     def _unseal(self, contract: Contract, row: Any, ciphers: Mapping[str, Any] | None) -> bytes:
         context = _context(contract, row.key)
@@ -353,24 +348,34 @@ class Registers:
             raise KeyMissing("the key of this person was destroyed", where=contract.id)
         return unsealed(ciphers[row.resident_id].cipher, row.sealed, context)
 
-    def _open_all(self, contract: Contract, rows: Sequence[Any]) -> list[dict[str, Any]]:
+    def _open_all(self, contract: Contract, rows: Sequence[Any]) -> list[tuple[Any, dict[str, Any]]]:
         people = {row.resident_id for row in rows if row.sealed is not None and row.resident_id is not None}
         ciphers = self._keys.people(people, make=False)
-        return [self._opened(contract, row, ciphers) for row in rows]
+        return _sound(rows, lambda row: self._opened(contract, row, ciphers))
 
     def _rows(self, contract: Contract, rows: Sequence[Any]) -> list[Row]:
-        opened = self._open_all(contract, rows)
         return [
             Row(r.key, r.resident_id, r.valid_from, r.valid_to, r.known_from, r.known_to, data)
-            for r, data in zip(rows, opened, strict=True)
+            for r, data in self._open_all(contract, rows)
         ]
 
     def _same(self, contract: Contract, old: Any, row: dict[str, Any]) -> bool:
         try:
             before = self._opened(contract, old)
-        except KeyMissing:
+        except (KeyMissing, LedgerError):
             return False
         return all(before.get(name) == row.get(name) for name in contract.field_names)
+
+
+def _sound(rows: Iterable[Any], opened: Callable[[Any], dict[str, Any]]) -> list[tuple[Any, dict[str, Any]]]:
+    """Each row with its fields; one that cannot be read is logged and left out, so that the others are there."""
+    found = []
+    for row in rows:
+        try:
+            found.append((row, opened(row)))
+        except LedgerError as error:
+            log.error("a row of a register is left out", extra={"fields": {"error": str(error)}})
+    return found
 
 
 def _sensitive(contract: Contract) -> list[str]:

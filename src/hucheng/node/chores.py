@@ -6,7 +6,7 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,6 +31,7 @@ class Chores:
         self.intake = intake
         self._braked: bool | None = None  # not known: an intake before this one may have left the brake on
         self._stream_full = False
+        self._last_trim = time.monotonic()
 
     async def report(self, client: Client) -> None:
         """Say how it is, each second; and at once when a replay's counts changed."""
@@ -50,30 +51,55 @@ class Chores:
 
     async def keep_house(self, client: Client) -> None:
         """Registers, old current values, what may leave the stream, and room on the disk."""
-        last_trim = time.monotonic()
         while True:
             await asyncio.sleep(CHORES_S)
+            await self.round(client)
+
+    async def round(self, client: Client) -> None:
+        """Each chore once. One that fails holds up no other: it is in the status, and tried again the next time."""
+        chores: dict[str, Callable[[], Awaitable[None]]] = {
+            "detectors": self._refresh,
+            "journal": lambda: self.intake.write_notes(client),
+            "devices": self._load_devices,  # a device that was ended is nobody's from now on
+            "current": self._sweep,
+            "room": lambda: self._mind_the_room(client),
+        }
+        failed = []
+        for name, chore in chores.items():
             try:
-                if not await asyncio.to_thread(self.intake.refresh):
-                    log.warning("other detectors may run now than do: starting anew")
-                    self.intake.stop()
-                await self.intake.write_notes(client)
-                self.intake.keeper.load_devices()  # a device that was ended is nobody's from now on
-                self.intake.keeper.sweep(CHORES_S / 3600)
-                state = await stream.stream_state(client)
-                if self.intake.partition == 0:
-                    await self._mind_the_disk(client, state)
-                full = int(state["bytes"]) > self.intake.settings.stream_max_gb * 5e8
-                self._stream_full = int(state["bytes"]) > self.intake.settings.stream_max_gb * 9e8
-                if self._stream_full:
-                    self.intake.problems["room"] = "the stream is nearly full of readings that are not committed yet"
-                else:
-                    self.intake.problems.pop("room", None)
-                if full or time.monotonic() - last_trim > 30:
-                    last_trim = time.monotonic()
-                    await self._trim(client, 0.0 if full else TRIM_LAG_S)
-            except Exception as error:  # whatever it is, the readings go on, and it is tried again
-                log.warning("a chore waits", extra={"fields": {"error": f"{type(error).__name__}: {error}"[:200]}})
+                await chore()
+            except Exception as error:  # whatever it is, the readings go on
+                failed.append(f"{name} ({type(error).__name__}: {error})"[:200])
+        if failed:
+            self.intake.problems["chores"] = "not done, tried again: " + ", ".join(failed)
+            log.warning("a chore waits", extra={"fields": {"error": "; ".join(failed)}})
+        else:
+            self.intake.problems.pop("chores", None)
+
+    async def _refresh(self) -> None:
+        if not await asyncio.to_thread(self.intake.refresh):
+            log.warning("other detectors may run now than do: starting anew")
+            self.intake.stop()
+
+    async def _load_devices(self) -> None:
+        self.intake.keeper.load_devices()
+
+    async def _sweep(self) -> None:
+        self.intake.keeper.sweep(CHORES_S / 3600)
+
+    async def _mind_the_room(self, client: Client) -> None:
+        state = await stream.stream_state(client)
+        if self.intake.partition == 0:
+            await self._mind_the_disk(client, state)
+        full = int(state["bytes"]) > self.intake.settings.stream_max_gb * 5e8
+        self._stream_full = int(state["bytes"]) > self.intake.settings.stream_max_gb * 9e8
+        if self._stream_full:
+            self.intake.problems["room"] = "the stream is nearly full of readings that are not committed yet"
+        else:
+            self.intake.problems.pop("room", None)
+        if full or time.monotonic() - self._last_trim > 30:
+            self._last_trim = time.monotonic()
+            await self._trim(client, 0.0 if full else TRIM_LAG_S)
 
     async def _trim(self, client: Client, lag_s: float) -> None:
         upto = 0
