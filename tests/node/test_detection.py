@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from hucheng.apps import Detector
 from hucheng.base.readings import READINGS
+from hucheng.errors import Refused, RuleError
 from hucheng.node.detection import Detection, Open, Watch
 from hucheng.rules import loads
 from tests.base.nodekit import CRISIS, PACK
@@ -106,3 +108,83 @@ def test_after_a_start_everybody_whose_last_readings_were_looked_at_is_written_d
     at_work.warm({"test.pressure": batch(120, 130)}, NOW)
     at_work.note(NOW)
     assert view.noted == [["r1"]]
+
+
+def failing(name: str, times: list[int], error: Exception) -> Detector:
+    """A detector that raises so often, and works then."""
+
+    def facts(seen: pa.Table, state: Any, registers: Any, now: datetime) -> pa.Table:
+        if times[0]:
+            times[0] -= 1
+            raise error
+        return CRISIS.facts(seen, state, registers, now)
+
+    return Detector(name, "test.pressure", "p", "crisis", "crisis", name, "k", facts, tick=None)
+
+
+def test_a_table_without_a_column_of_the_pack_stops_that_detector_only() -> None:
+    def lacking(seen: pa.Table, state: Any, registers: Any, now: datetime) -> pa.Table:
+        return CRISIS.facts(seen, state, registers, now).drop_columns(["systolic"])
+
+    bad = Detector("bad", "test.pressure", "p", "crisis", "crisis", "bad", "k", lacking)
+    at_work = detection(Watch(bad, loads(PACK), Open()), Watch(CRISIS, loads(PACK), Open()))
+    for device in ("d1", "d2"):
+        assert [f.rule for f in at_work.look({"test.pressure": batch(190, device=device)}, NOW)] == ["crisis"]
+    assert list(at_work.problems) == ["bad"]
+    assert "RuleError" in at_work.problems["bad"] and "2 rows wait for a second look" in at_work.problems["bad"]
+
+
+def test_what_was_not_looked_at_is_looked_at_again() -> None:
+    at_work = detection(Watch(failing("late", [2], RuleError("no column")), loads(PACK), Open()))
+    assert at_work.look({"test.pressure": batch(190)}, NOW) == []
+    assert "no column" in at_work.problems["late"]
+    assert at_work.due(NOW + timedelta(seconds=1)) == []  # the second try fails as well
+    assert at_work.due(NOW + timedelta(seconds=2)) == []  # not so soon again
+    [found] = at_work.due(NOW + timedelta(seconds=40))
+    assert found.rule == "late" and found.detected_at == NOW and at_work.problems == {}
+    assert at_work.due(NOW + timedelta(seconds=80)) == []
+
+
+def test_a_later_batch_is_looked_at_while_an_earlier_one_waits() -> None:
+    at_work = detection(Watch(failing("late", [1], KeyError("x")), loads(PACK), Open()))
+    assert at_work.look({"test.pressure": batch(190)}, NOW) == []
+    assert len(at_work.look({"test.pressure": batch(195, device="d2")}, NOW)) == 1
+    assert "1 rows wait" in at_work.problems["late"]
+    assert [f.facts[0].value for f in at_work.due(NOW)] == [190] and at_work.problems == {}
+
+
+def test_what_does_not_fit_is_dropped_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hucheng.node.later.MOST_ROWS", 3)
+    at_work = detection(Watch(failing("late", [99], RuleError("no column")), loads(PACK), Open()))
+    for _ in range(3):
+        at_work.look({"test.pressure": batch(190, 191)}, NOW)
+    assert "2 rows wait for a second look, 4 rows were dropped and never looked at" in at_work.problems["late"]
+    at_work.look({"test.pressure": batch(190)}, NOW + timedelta(hours=7))
+    assert "1 rows wait for a second look, 6 rows were dropped" in at_work.problems["late"]
+
+
+def test_a_view_that_is_refused_stops_its_own_detectors_only() -> None:
+    class Shut(Open):
+        def select(self, batch: pa.Table) -> pa.Table:
+            raise Refused("the row filter cannot be applied")
+
+    bad = Detector("shut", "test.pressure", "p", "crisis", "crisis", "shut", "k", CRISIS.facts)
+    at_work = detection(Watch(bad, loads(PACK), Shut()), Watch(CRISIS, loads(PACK), Open()))
+    assert len(at_work.look({"test.pressure": batch(190)}, NOW)) == 1
+    at_work.warm({"test.pressure": batch(190)}, NOW)
+    assert "row filter" in at_work.problems["shut"]
+
+
+def test_a_tick_that_fails_is_said_and_goes_again() -> None:
+    times = [1]
+
+    def tick(state: Any, registers: Any, now: datetime) -> pa.Table:
+        if times[0]:
+            times[0] -= 1
+            raise RuleError("no register")
+        return pa.table({"resident_id": ["r1"], "device_id": ["d2"], "observed_at": [NOW], "systolic": [200]})
+
+    detector = Detector("t", "test.pressure", "p", "crisis", "crisis", "t", "k", CRISIS.facts, tick=tick, every_s=30)
+    at_work = detection(Watch(detector, loads(PACK), Open()))
+    assert at_work.due(NOW) == [] and "no register" in at_work.problems["t"]
+    assert len(at_work.due(NOW + timedelta(seconds=31))) == 1 and at_work.problems == {}

@@ -3,6 +3,9 @@
 Every detector looks through a standing view of the gate, which hands on only the fields its purpose permits and counts
 whom it saw. No wall clock: for readings ``now`` is the broker's time of the newest message; what time alone makes due
 (`due`) is given the time by the caller, and only when nothing waits in the stream.
+
+Whatever one app's detector raises stops that detector and nothing else: `problems` says so, and what it did not look
+at is kept for a second look.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import pyarrow as pa
 
 from hucheng.apps import AT, ROW, Detector
 from hucheng.decisions.findings import FactUsed, Finding, Reason, finding_id
-from hucheng.errors import HuchengError
+from hucheng.node.later import AGAIN_S, Kept, Later, Stage
 from hucheng.rules import Pack
 
 log = logging.getLogger(__name__)
@@ -72,9 +75,13 @@ class Watch:
     standing: Standing
     state: Any = None
     next_tick: float = field(default=0.0)
+    failing: dict[str, str] = field(default_factory=dict)
+    """What of it fails (``looking``, ``time``) and why."""
+    later: Later = field(init=False)
 
     def __post_init__(self) -> None:
         self.state = self.detector.start()
+        self.later = Later(self.detector.name)
 
 
 Registers = Callable[[str, Sequence[str]], Mapping[str, pa.Table]]
@@ -82,7 +89,10 @@ Registers = Callable[[str, Sequence[str]], Mapping[str, pa.Table]]
 
 
 class Detection:
-    """All detectors of one partition. ``simulated`` says of a device whether its signals are made up."""
+    """All detectors of one partition. ``simulated`` says of a device whether its signals are made up.
+
+    ``blind`` gives the declared detectors that do not run at all, and why.
+    """
 
     def __init__(
         self,
@@ -90,47 +100,65 @@ class Detection:
         registers: Registers,
         simulated: Callable[[str], bool],
         timezone: str = "Asia/Shanghai",
+        blind: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.watches = list(watches)
         self._registers = registers
         self._simulated = simulated
         self._zone = ZoneInfo(timezone)
+        self._blind = blind
+        self._again_at = 0.0
         self._published: dict[str, None] = {}
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Detectors that do not look, or not at everything, and why."""
+        found = dict(self._blind())
+        for watch in self.watches:
+            said = [*dict.fromkeys(watch.failing.values()), *([told] if (told := watch.later.told()) else [])]
+            if said:
+                found[watch.detector.name] = "; ".join(said)
+        return found
 
     def warm(self, newest: Mapping[str, pa.Table], now: datetime) -> None:
         """Rebuild every detector's state from the newest readings of all devices; nothing is found by this."""
-        for watch, seen in self._seen(newest):
-            self._facts(watch, seen, now)
+        for watch, table in self._concerned(newest):
+            try:
+                self._facts(watch, self._select(watch, table), now)
+            except Exception as error:
+                self._failed(watch, "looking", error)
 
     def look(self, fresh: Mapping[str, pa.Table], now: datetime) -> list[Finding]:
-        """What new readings mean. Each finding is given once; `forget` asks for it again."""
+        """What new readings mean. Each finding is given once."""
         found: list[Finding] = []
-        for watch, seen in self._seen(fresh):
-            facts = self._facts(watch, seen, now)
-            if facts is not None and facts.num_rows:
-                found += self._decide(watch, facts, now)
+        looks: dict[int, pa.Table] = {}
+        for watch, table in self._concerned(fresh):
+            seen = looks.get(id(watch.standing))  # detectors of one purpose share one look
+            done, given = self._whole(
+                watch, Kept("readings", table, now) if seen is None else Kept("seen", seen, now), looks
+            )
+            if done and not watch.later.waiting:
+                watch.failing.pop("looking", None)
+            found += given
         return found
 
     def due(self, now: datetime) -> list[Finding]:
-        """What time alone makes due, from the detectors whose turn it is. ``now`` is aware."""
-        found: list[Finding] = []
+        """What time alone makes due, from the detectors whose turn it is, and second looks. ``now`` is aware."""
         at = now.timestamp()
+        found = self._second_looks(at)
         for watch in self.watches:
             detector = watch.detector
             if detector.tick is None or watch.next_tick - detector.every_s <= at < watch.next_tick:
                 continue
             watch.next_tick = at + detector.every_s
             try:
-                facts = detector.tick(
-                    watch.state, self._registers(detector.purpose, detector.registers), now.astimezone(self._zone)
-                )
-            except HuchengError:
-                raise
-            except Exception:
-                log.exception("a detector failed", extra={"fields": {"detector": detector.name}})
-                continue
-            if facts.num_rows:
-                found += self._decide(watch, facts, now)
+                registers = self._registers(detector.purpose, detector.registers)
+                facts = detector.tick(watch.state, registers, now.astimezone(self._zone))
+                if facts.num_rows:
+                    found += self._decide(watch, facts, now)
+                watch.failing.pop("time", None)
+            except Exception as error:
+                self._failed(watch, "time", error)
         return found
 
     def note(self, now: datetime) -> None:
@@ -150,47 +178,79 @@ class Detection:
     def _views(self) -> list[Standing]:
         return list({id(watch.standing): watch.standing for watch in self.watches}.values())
 
-    def _seen(self, tables: Mapping[str, pa.Table]) -> list[tuple[Watch, pa.Table]]:
-        """What each detector may see of new readings; detectors of one purpose share one look."""
-        looks: dict[int, pa.Table] = {}
-        found: list[tuple[Watch, pa.Table]] = []
+    def _concerned(self, tables: Mapping[str, pa.Table]) -> list[tuple[Watch, pa.Table]]:
+        """Each detector for which there are new readings, with them."""
+        pairs = [(watch, tables.get(watch.detector.dataset)) for watch in self.watches]
+        return [(watch, table) for watch, table in pairs if table is not None and table.num_rows]
+
+    def _second_looks(self, at: float) -> list[Finding]:
+        """Look again at what a detector failed on, every now and then."""
+        if self._again_at - AGAIN_S <= at < self._again_at:
+            return []
+        self._again_at = at + AGAIN_S
+        found: list[Finding] = []
         for watch in self.watches:
-            table = tables.get(watch.detector.dataset)
-            if table is None or not table.num_rows:
-                continue
-            view = watch.standing
-            if id(view) not in looks:
-                looks[id(view)] = view.select(table)
-                view.seen(table.column("resident_id").unique().to_pylist())
-            found.append((watch, looks[id(view)]))
+            taken = watch.later.take()
+            looked = [self._whole(watch, one, {}) for one in taken]
+            found += [finding for _, given in looked for finding in given]
+            if taken and all(done for done, _ in looked):
+                watch.failing.pop("looking", None)
         return found
 
-    def _facts(self, watch: Watch, seen: pa.Table, now: datetime) -> pa.Table | None:
-        """One app's error stops that app's detector for this batch, and nothing else."""
+    def _whole(self, watch: Watch, one: Kept, looks: dict[int, pa.Table]) -> tuple[bool, list[Finding]]:
+        """A look from where it stands to its end: whether it came there, and what it found.
+
+        One app's error stops that app's detector for this batch, and nothing else.
+        """
+        stage: Stage = one.stage
+        table = one.table
         try:
-            registers = self._registers(watch.detector.purpose, watch.detector.registers)
-            return watch.detector.facts(seen, watch.state, registers, now.astimezone(self._zone))
-        except HuchengError:
-            raise
-        except Exception:
-            log.exception("a detector failed", extra={"fields": {"detector": watch.detector.name}})
-            return None
+            if stage == "readings":
+                table = looks[id(watch.standing)] = self._select(watch, table)
+                stage = "seen"
+            if stage == "seen":
+                table = self._facts(watch, table, one.now)
+                stage = "facts"
+            return True, self._decide(watch, table, one.now) if table.num_rows else []
+        except Exception as error:
+            watch.later.keep(Kept(stage, table, one.now))
+            self._failed(watch, "looking", error)
+            return False, []
+
+    @staticmethod
+    def _failed(watch: Watch, what: str, error: Exception) -> None:
+        """Say it: at once in `problems`, once in the log."""
+        said = f"{type(error).__name__}: {error}"[:300]
+        if watch.failing.get(what) != said:
+            fields = {"detector": watch.detector.name, "failing": what}
+            log.error("a detector failed", extra={"fields": fields}, exc_info=error)
+        watch.failing[what] = said
+
+    @staticmethod
+    def _select(watch: Watch, table: pa.Table) -> pa.Table:
+        """What the detector's purpose may see of new readings; whose they are is noted."""
+        seen = watch.standing.select(table)
+        watch.standing.seen(seen.column("resident_id").unique().to_pylist())
+        return seen
+
+    def _facts(self, watch: Watch, seen: pa.Table, now: datetime) -> pa.Table:
+        registers = self._registers(watch.detector.purpose, watch.detector.registers)
+        return watch.detector.facts(seen, watch.state, registers, now.astimezone(self._zone))
 
     def _decide(self, watch: Watch, facts: pa.Table, now: datetime) -> list[Finding]:
         day = now.astimezone(self._zone).date()
         decided = watch.pack.decide(facts, day)
         hits = [i for i, value in enumerate(decided.column(watch.detector.outcome).to_pylist()) if value is True]
-        found: list[Finding] = []
+        found: dict[str, Finding] = {}
         for i in hits:
             row = facts.slice(i, 1).to_pylist()[0]
             name = finding_id(watch.detector.rule, row["device_id"], row["observed_at"])
-            if name in self._published:
-                continue
-            self._published[name] = None
-            found.append(self._finding(watch, name, row, decided.slice(i, 1).to_pylist()[0], day, now))
+            if name not in self._published and name not in found:
+                found[name] = self._finding(watch, name, row, decided.slice(i, 1).to_pylist()[0], day, now)
+        self._published.update(dict.fromkeys(found))  # only when all of them are there: a look that fails comes again
         while len(self._published) > REMEMBERED:
             del self._published[next(iter(self._published))]
-        return found
+        return list(found.values())
 
     def _finding(
         self, watch: Watch, name: str, row: dict[str, Any], outcomes: dict[str, Any], day: date, now: datetime

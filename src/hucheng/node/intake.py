@@ -12,7 +12,7 @@ import logging
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -55,6 +55,8 @@ class Status(msgspec.Struct):
     problem: str | None
     at: datetime
     runs: dict[str, Any] = {}
+    blind: dict[str, str] = {}
+    """Detectors that do not look, or not at everything, and why."""
 
 
 class Notes(Protocol):
@@ -276,6 +278,7 @@ class Intake:
         counts = committed.counts
         behind = reader is not None and (reader.pending > 0 or reader.waiting)
         lag = (self._clock() - self._reading_time()).total_seconds() if behind else 0.0
+        blind = self.detection.problems
         return Status(
             self.partition,
             counts.received,
@@ -285,9 +288,18 @@ class Intake:
             round(max(0.0, lag), 3),
             self.keeper.offset.seq,
             committed.seq,
-            " · ".join(self.problems.values()) or None,
+            " · ".join([*self.problems.values(), *_said(blind)]) or None,
             self._clock(),
+            blind=blind,
         )
+
+
+def _said(blind: Mapping[str, str]) -> list[str]:
+    """Which detectors do not look, those with the same reason together."""
+    reasons: dict[str, list[str]] = {}
+    for name, why in blind.items():
+        reasons.setdefault(why, []).append(name)
+    return [f"not looked for: {', '.join(names)} ({why})" for why, names in reasons.items()]
 
 
 async def serve(intake: Intake) -> None:
