@@ -50,8 +50,8 @@ class Front(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, told) for name, (_, _, told) in COMMANDS.items()])
-            formatter.write_dl([("APP", "the commands of an installed app, under its name")])
+            told = [(name, words) for name, (_, _, words) in COMMANDS.items()]
+            formatter.write_dl([*told, ("APP", "the commands of an installed app, under its name")])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
