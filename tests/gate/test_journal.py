@@ -2,94 +2,22 @@
 
 from __future__ import annotations
 
-import random
-import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sqlalchemy import text
 
-from hucheng.base.keys import Keys
-from hucheng.base.ledger import Ledger
-from hucheng.errors import JournalBroken, LedgerError
-from hucheng.gate import Entry, Journal, merkle
+from gate.journalkit import Book, broken, entry, filled
+from hucheng.errors import LedgerError
 from hucheng.gate.ends import _Second
 from hucheng.gate.entries import decode, encode, open_detail
 from hucheng.gate.journal import PLACE, head_message
-from hucheng.gate.verify import Verified, verify
-
-NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
-
-
-def entry(n: int, **more: Any) -> Entry:
-    given = {"person": f"R{n % 7}", "detail": {"n": n}, "counts": {"rows": n}}
-    return Entry(NOON, "look", f"li-{n}", "officer", "east", "cases.work", "law", **{**given, **more})
-
-
-class Book:
-    """A journal with everything it stands on."""
-
-    def __init__(self, ledger_url: str, journal_url: str, home: Path, every: int = 10) -> None:
-        self.ledger = Ledger(ledger_url)
-        self.keys = Keys(self.ledger, bytes(32))
-        self.url, self.file, self.every = journal_url, home / "checkpoints.jsonl", every
-        self.journal = self.opened()
-
-    def opened(self) -> Journal:
-        return Journal(self.url, self.keys, self.file, clock=lambda: NOON, every=self.every)
-
-    def verify(self) -> Verified:
-        journal = self.journal
-        return verify(journal.ledger, self.keys.node.public, self.file, checkpointing=journal.checkpointing)
-
-    def change(self, sql: str, **values: Any) -> int:
-        with self.journal.ledger.begin() as conn:
-            return int(conn.execute(text(sql), values).rowcount)
-
-    def close(self) -> None:
-        self.journal.close()
-        self.ledger.close()
-
-
-@pytest.fixture
-def book(ledger_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Book]:
-    if ledger_url.startswith("sqlite"):
-        journal_url = f"sqlite:///{tmp_path / 'journal.db'}"
-    else:
-        fresh: Callable[[], str] = request.getfixturevalue("postgres")
-        journal_url = fresh()
-    found = Book(ledger_url, journal_url, tmp_path)
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def full(tmp_path: Path) -> Iterator[Book]:
-    """Thirty-three entries on SQLite, in three checkpoints and a rest."""
-    found = filled(Book("sqlite://", f"sqlite:///{tmp_path / 'journal.db'}", tmp_path))
-    yield found
-    found.close()
-
-
-def filled(book: Book) -> Book:
-    for n in range(33):
-        book.journal.append([entry(n)])
-    return book
-
-
-def broken(book: Book) -> JournalBroken:
-    with pytest.raises(JournalBroken) as caught:
-        book.verify()
-    return caught.value
+from hucheng.gate.verify import Verified
 
 
 def test_an_untouched_journal_is_whole_and_can_be_continued(book: Book) -> None:
@@ -259,84 +187,6 @@ def test_a_head_of_yesterday_is_named(full: Book) -> None:
     assert broken(full).details["seq"] == 32
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
-@pytest.mark.parametrize("column", ["number", "first", "last", "root", "head", "prev", "at", "signature"])
-def test_a_changed_checkpoint_is_named(full: Book, column: str, number: int) -> None:
-    if column in ("number", "first", "last"):
-        full.change(f"UPDATE journal_checkpoint SET {column} = {column} + 77 WHERE number = :n", n=number)
-    else:
-        with full.journal.ledger.read() as conn:
-            query = text(f"SELECT {column} FROM journal_checkpoint WHERE number = :n")
-            held = str(conn.execute(query, {"n": number}).scalar_one())
-        changed = ("1" if held[0] != "1" else "2") + held[1:]
-        full.change(f"UPDATE journal_checkpoint SET {column} = :v WHERE number = :n", v=changed, n=number)
-    assert "checkpoint" in str(broken(full).where)
-
-
-def test_a_checkpoint_taken_out_of_the_table_or_the_file_is_named(full: Book) -> None:
-    whole = full.file.read_bytes()
-    lines = whole.splitlines(keepends=True)
-    for left in ([], lines[:2], lines[1:], [lines[1], lines[0], lines[2]], [*lines, lines[2]]):
-        full.file.write_bytes(b"".join(left))
-        assert broken(full).what
-    full.file.write_bytes(whole)
-    assert full.verify().checkpoints == 3
-    full.change("DELETE FROM journal_checkpoint WHERE number = 3")
-    assert "checkpoint" in str(broken(full).where)
-
-
-@given(spot=st.integers(0, 10_000), bit=st.integers(0, 7))
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_bit_of_the_file_of_checkpoints(sqlite_book: Book, spot: int, bit: int) -> None:
-    whole = sqlite_book.file.read_bytes()
-    place = spot % len(whole)
-    sqlite_book.file.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << bit)]) + whole[place + 1 :])
-    try:
-        assert broken(sqlite_book).what
-    finally:
-        sqlite_book.file.write_bytes(whole)
-
-
-@pytest.fixture(scope="module")
-def sqlite_book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Book]:
-    home = tmp_path_factory.mktemp("book")
-    found = Book("sqlite://", f"sqlite:///{home / 'journal.db'}", home)
-    for n in range(33):
-        found.journal.append([entry(n)])
-    yield found
-    found.close()
-
-
-def test_any_cell_of_the_database_file(sqlite_book: Book) -> None:
-    """Bytes are changed in the file itself, under SQLite's feet; each change is named, or hit no content at all."""
-    sqlite_book.journal.ledger.scrub()
-    path = Path(str(sqlite_book.journal.ledger.url.database))
-    whole = path.read_bytes()
-    places = random.Random(7).sample(range(len(whole)), 150)
-    rows = _content(path)
-    copy = sqlite_book.file.with_name("copy.db")
-    for place in places:
-        copy.write_bytes(whole[:place] + bytes([whole[place] ^ 0x20]) + whole[place + 1 :])
-        try:
-            same = _content(copy) == rows
-        except sqlite3.Error:
-            continue  # SQLite itself says that the file is broken
-        ledger = Ledger(f"sqlite:///{copy}", migrate=False)
-        try:
-            verify(ledger, sqlite_book.keys.node.public, sqlite_book.file, checkpointing=threading.Lock())
-            assert same, f"byte {place} changed what is stored, and nobody noticed"
-        except JournalBroken:
-            assert not same
-        finally:
-            ledger.close()
-
-
-def _content(path: Path) -> list[Any]:
-    with sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True) as db:
-        tables = ("journal", "journal_head", "journal_checkpoint")
-        return [db.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall() for table in tables]
-
-
 def test_erasing_a_person_leaves_the_chain_whole_and_her_entries_unreadable(book: Book) -> None:
     full = filled(book)
     person = full.keys.person("R3")
@@ -424,38 +274,3 @@ def test_nothing_acknowledged_is_lost_when_the_writer_is_killed(tmp_path: Path) 
         assert min(acknowledged) > last
         last = found.count
         book.close()
-
-
-@given(st.integers(1, 600), st.data())
-@settings(deadline=None)
-def test_a_leaf_climbs_to_the_root_and_another_does_not(count: int, data: st.DataObject) -> None:
-    leaves = [sha256(bytes([n % 256, n // 256])).digest() for n in range(count)]
-    root = merkle.root(leaves)
-    place = data.draw(st.integers(0, count - 1))
-    steps = merkle.path(leaves, place)
-    assert merkle.climb(leaves[place], steps) == root
-    assert merkle.climb(sha256(leaves[place]).digest(), steps) != root
-    assert root == _by_hand(leaves)
-    other = data.draw(st.integers(0, count - 1))
-    changed = [*leaves[:other], bytes(32), *leaves[other + 1 :]]
-    assert merkle.root(changed) != root
-    assert merkle.root([*leaves, leaves[-1]]) != root
-
-
-def _by_hand(leaves: list[bytes]) -> bytes:
-    """From the top: a tree of depth d has subtrees of 16 ** (d - 1) leaves, the last one whatever is left."""
-    if len(leaves) == 1:
-        return leaves[0]
-    size = 1
-    while size * 16 < len(leaves):
-        size *= 16
-    below = [leaves[n : n + size] for n in range(0, len(leaves), size)]
-    return sha256(b"\x01" + b"".join(_full(part, size) for part in below)).digest()
-
-
-def _full(leaves: list[bytes], size: int) -> bytes:
-    """A subtree of its full depth, though its last branch may be short."""
-    if size == 1:
-        return leaves[0]
-    below = [leaves[n : n + size // 16] for n in range(0, len(leaves), size // 16)]
-    return sha256(b"\x01" + b"".join(_full(part, size // 16) for part in below)).digest()

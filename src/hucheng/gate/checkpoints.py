@@ -5,6 +5,8 @@ The file goes where the database's administrator cannot reach; a line of it conv
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from hashlib import sha256
 from pathlib import Path
@@ -77,11 +79,50 @@ def check(one: Checkpoint, before: Checkpoint | None, public: bytes) -> None:
 
 
 def append(path: Path, one: Checkpoint) -> None:
-    """Add a line to the file, durably."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), "ab") as file:
-        file.write(one.line())
-        file.flush()
+    """Add a line to the file, durably; OSError leaves the file as it was."""
+    line = one.line()
+    there = path.exists()
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        before = os.fstat(file).st_size
+        try:
+            written = os.write(file, line)
+            if written < len(line):  # a full disk takes what still fits, without a word
+                raise OSError(errno.ENOSPC, f"{written} of {len(line)} bytes were written", str(path))
+            os.fsync(file)
+        except OSError:
+            with contextlib.suppress(OSError):  # else `mend` does it at the next try
+                os.ftruncate(file, before)
+                os.fsync(file)
+            raise
+    finally:
+        os.close(file)
+    if not there:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def mend(path: Path, counted: int) -> int:
+    """Cut off a last line that a crash or a full disk left half written; gives the bytes cut off.
+
+    Only what ends without a newline and comes after the ``counted`` lines that the signed head covers; a whole line
+    stays, whatever it is.
+    """
+    try:
+        held = path.read_bytes()
+    except FileNotFoundError:
+        return 0
+    whole = held.rfind(b"\n") + 1
+    torn = len(held) - whole
+    if not torn or held.count(b"\n") < counted:
+        return 0
+    with path.open("r+b") as file:
+        file.truncate(whole)
         os.fsync(file.fileno())
+    return torn
 
 
 def read(path: Path) -> list[Checkpoint]:

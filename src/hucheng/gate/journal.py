@@ -8,6 +8,7 @@ checks all of it. Erasing a person destroys a key: the chain stays whole.
 from __future__ import annotations
 
 import contextlib
+import logging
 import struct
 import threading
 from collections import deque
@@ -23,11 +24,12 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData
 from hucheng.base.keys import Keys
 from hucheng.base.ledger import Ledger
 from hucheng.base.ledger.columns import NAMES
-from hucheng.errors import LedgerError
+from hucheng.errors import JournalBroken, LedgerError
 from hucheng.gate import checkpoints, merkle
 from hucheng.gate.checkpoints import Checkpoint
 from hucheng.gate.entries import Entry, encode, named
 
+log = logging.getLogger(__name__)
 VERSIONS = Path(__file__).parent / "versions"
 metadata = MetaData(naming_convention=NAMES)
 
@@ -348,11 +350,20 @@ class Journal:
         self._catch_up(count)
 
     def _catch_up(self, count: int) -> None:
-        """Note in the table the one checkpoint that a crash left in the file alone."""
-        lines = checkpoints.read(self.file) if self.damage is None else []
-        if len(lines) == count + 1 and (self._last.number if self._last else 0) == count:
-            fresh = lines[-1]
-            checkpoints.check(fresh, self._last, self.keys.node.public)
+        """Note in the table the one checkpoint that a crash left in the file alone; a half-written one is cut off."""
+        if cut := checkpoints.mend(self.file, count):
+            log.warning("half a line was cut off", extra={"fields": {"file": self.file.name, "bytes": cut}})
+        if self.damage is not None:
+            return
+        try:
+            lines = checkpoints.read(self.file)
+            fresh = lines[-1] if len(lines) == count + 1 and (self._last.number if self._last else 0) == count else None
+            if fresh is not None:
+                checkpoints.check(fresh, self._last, self.keys.node.public)
+        except JournalBroken as problem:  # whoever changed the file does not stop the writing: `verify` names it
+            self.damage = str(problem)
+            return
+        if fresh is not None:
             covered = fresh.last - fresh.first + 1
             if fresh.last <= self.seq and fresh.root == merkle.root(self._links[:covered]).hex():
                 self._note(fresh)
