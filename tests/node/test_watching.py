@@ -6,10 +6,12 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from msgspec import structs
 
 from hucheng.apps import load_apps
-from hucheng.gate import Entry, Gate
+from hucheng.errors import LedgerError
+from hucheng.gate import Entry, Gate, StandingView
 from hucheng.node.rooms import open_rooms
 from hucheng.node.watching import Watching
 
@@ -45,5 +47,62 @@ def test_a_standing_view_ends_with_its_purpose_and_the_journal_says_so(tmp_path:
     for view in watching.views.values():
         view.close()
     assert len(noted) == before + len(watching.views)
-    assert Watching(rooms, gate).watches == []
+    again = Watching(rooms, gate)
+    assert again.watches == [] and all("ended" in why for why in again.blind().values()) and again.refresh()
+    rooms.close()
+
+
+def test_what_the_bureau_refused_is_said_and_accepting_it_again_takes_effect(tmp_path: Path) -> None:
+    settings = make_home(tmp_path / "home", residents=60)
+    rooms = open_rooms(settings)
+    gate = Gate(
+        catalogue=rooms.catalogue,
+        registers=rooms.registers,
+        keys=rooms.keys,
+        principals=rooms.principals,
+        purposes=rooms.purposes,
+        sink=lambda entry: None,
+    )
+    care = next(app for app in rooms.apps if app.name == "care")
+    before = Watching(rooms, gate)
+    assert before.blind() == {} and rooms.purposes.waiting() == []
+    rooms.purposes.refuse("purpose", PURPOSE, by="bureau", reason="To see what is said of it.")
+    assert not before.refresh()
+    refused = Watching(rooms, gate)
+    assert refused.blind().keys() == {detector.name for detector in care.detectors}
+    assert all("was refused" in why for why in refused.blind().values())
+    assert [(one.kind, one.id, one.state) for one in rooms.purposes.waiting()] == [("purpose", PURPOSE, "refused")]
+    assert refused.refresh()
+    rooms.purposes.accept("purpose", PURPOSE, by="bureau", assessment="Somebody must notice that help is needed.")
+    assert not refused.refresh()
+    assert Watching(rooms, gate).watches and Watching(rooms, gate).blind() == {}
+    rooms.close()
+
+
+def test_a_register_that_cannot_be_read_blinds_only_those_that_need_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_home(tmp_path / "home", residents=60)
+    rooms = open_rooms(settings)
+    read = StandingView.register
+
+    def register(view: StandingView, dataset: str) -> object:
+        if dataset == "city.devices":
+            raise LedgerError("the ledger cannot give a row")
+        return read(view, dataset)
+
+    gate = Gate(
+        catalogue=rooms.catalogue,
+        registers=rooms.registers,
+        keys=rooms.keys,
+        principals=rooms.principals,
+        purposes=rooms.purposes,
+        sink=lambda entry: None,
+    )
+    with monkeypatch.context() as broken:
+        broken.setattr(StandingView, "register", register)
+        watching = Watching(rooms, gate)
+    needing = {w.detector.name for w in watching.watches if "city.devices" in w.detector.registers}
+    assert watching.blind().keys() == needing and "help_request" not in needing
+    assert watching.refresh() and watching.blind() == {}
     rooms.close()

@@ -237,10 +237,17 @@ class FakePeople:
 
 
 class FakeStatus:
-    """A node that is ready."""
+    """A node that is ready, but for one thing that it does not look for."""
 
     def __init__(self, desk: FakeDesk) -> None:
         self._desk = desk
+        self.blind: list[dict[str, Any]] = [
+            {
+                "detector": "bed_exit",
+                "title": {"zh": "夜间离床未归", "en": "Out of bed at night"},
+                "why": "the purpose 'care.detect' was refused",
+            }
+        ]
 
     async def status(self) -> dict[str, Any]:
         self._desk._check()
@@ -249,6 +256,7 @@ class FakeStatus:
             "readings": {"received": 1_204_331, "accepted": 1_204_310, "duplicate": 12, "quarantined": 9, "lag_s": 0.2},
             "cases": {"open": 3},
             "parts": {name: {"state": "ready"} for name in ("broker", "intake", "steward", "web")},
+            "blind": self.blind,
         }
 
 
@@ -270,6 +278,7 @@ class FakeCity:
         self.decisions = FakeDecisions(self.desk)
         self.gate = FakeGate(self.desk)
         self.journal = FakeJournal()
+        self.status = FakeStatus(self.desk)
 
     async def push(self, gateway: str, body: bytes) -> int:
         if self.line_down:
@@ -280,7 +289,7 @@ class FakeCity:
     def services(self, **more: Any) -> Services:
         return Services(
             **{
-                "desk": self.desk, "decisions": self.decisions, "gate": self.gate, "journal": self.journal, "people": FakePeople(), "status": FakeStatus(self.desk),
+                "desk": self.desk, "decisions": self.decisions, "gate": self.gate, "journal": self.journal, "people": FakePeople(), "status": self.status,
                 "push": self.push, "catalogue": catalogue(self.apps), "secret": b"s" * 32, "clock": lambda: NOW, **more,
             }
         )  # fmt: skip

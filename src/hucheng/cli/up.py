@@ -44,6 +44,8 @@ def up(
 
     given: dict[str, Any] = {"port": port, "residents": residents, "intakes": intakes, "sync": sync}
     settings = Settings.load(home, **given, demo=False if no_demo else None, feed=False if no_feed else None)
+    creation.kept(settings, given)  # refused before anything is made
+    creation.fit(settings)
     os.umask(0o077)  # of this process and its parts: what the node writes is for its own user
     lock = HomeLock(settings.home)
     try:
@@ -88,4 +90,27 @@ def _greet(settings: Any, seconds: float) -> None:
             )
     else:
         click.echo(f"\n登录 / sign in: {settings.site}/sign-in  (OpenID Connect: {settings.oidc_issuer})")
+    for line in _waiting(settings):
+        click.echo(line)
     click.echo("\nCtrl-C 停止 / stops it.\n")
+
+
+def _waiting(settings: Any) -> list[str]:
+    """What apps ask for and the bureau has not accepted: until it does, these apps do not look, or show nothing."""
+    from hucheng.node.rooms import open_rooms
+
+    rooms = open_rooms(settings, migrate=False)
+    try:
+        asked = rooms.purposes.waiting()
+    finally:
+        rooms.close()
+    if not asked:
+        return []
+    told = {
+        "requested": "等待批准 / waits",
+        "refused": "已拒绝 / refused",
+        "accepted": "已变更，须重新批准 / changed since",
+    }
+    lines = [f"  {told[one.state]}: {one.kind} {one.id}  (app {one.app})" for one in asked]
+    how = '  hucheng apps accept KIND ID --assessment "…"'
+    return ["\n数据局尚未批准的申请 / requests the data bureau has not accepted:", *lines, how]

@@ -208,6 +208,11 @@ class Purposes:
         """Every request with its state, by kind and id."""
         return [one for _, one in sorted(self._current().items())]
 
+    def waiting(self) -> list[Request]:
+        """Requests that are not accepted as they are declared now, by kind and id."""
+        declared = {(kind, name): digest for kind, name, _, digest in self._declared()}
+        return [one for one in self.requests() if not _accepted(one, declared.get((one.kind, one.id), one.digest))]
+
     def named(self, kind: str, name: str) -> dict[str, str]:
         """Kind and id of a request as the journal may hold them in the open: nothing that is not declared."""
         return {"kind": kind, "id": name} if (kind, name) in {(k, n) for k, n, *_ in self._declared()} else {}

@@ -77,6 +77,7 @@ def put_together(told: Mapping[str, Any] | None, parts: Mapping[str, Mapping[str
         "readings": {name: readings.get(name) for name in READINGS},
         "cases": {"open": cases.get("open"), **{k: v for k, v in cases.items() if k != "open"}},
         "refused": dict((told or {}).get("refused", {})),
+        "blind": list((told or {}).get("blind", ())),
         "parts": {name: dict(part) for name, part in parts.items()},
     }
 

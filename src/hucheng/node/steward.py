@@ -13,7 +13,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -69,10 +69,19 @@ SILENT_S: Final = 10.0
 
 
 class Status:
-    """How the steward and the intakes are: ``readings``, ``cases``, ``problems``. Names nobody."""
+    """How the steward and the intakes are: ``readings``, ``cases``, ``problems``. Names nobody.
 
-    def __init__(self, desk: Desk, clock: Callable[[], datetime], problems: Callable[[], Sequence[str]]) -> None:
-        self._desk, self._clock, self._problems = desk, clock, problems
+    ``watched``: every declared detector and what its findings are called.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        clock: Callable[[], datetime],
+        problems: Callable[[], Sequence[str]],
+        watched: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        self._desk, self._clock, self._problems, self._watched = desk, clock, problems, watched
         self._intakes: dict[int, tuple[datetime, dict[str, Any]]] = {}
         self._refused = dict.fromkeys(DOORS, 0)
         self._since = clock()
@@ -105,7 +114,16 @@ class Status:
         readings["lag_s"] = max((float(told["lag_s"]) for told in told_all), default=None)
         cases = msgspec.to_builtins(self._desk.counts())
         refused = {"since": self._since.isoformat(timespec="seconds"), **self._refused}
-        return {"readings": readings, "cases": cases, "problems": problems, "refused": refused}
+        blind = self._blind()
+        return {"readings": readings, "cases": cases, "problems": problems, "refused": refused, "blind": blind}
+
+    def _blind(self) -> list[dict[str, Any]]:
+        """What is not looked for, or not everywhere: detector, what its findings are called, why."""
+        why: dict[str, str] = {}
+        for _, told in self._intakes.values():
+            why |= told.get("blind") or {}
+        none = {"zh": "", "en": ""}
+        return [{"detector": name, "title": self._watched.get(name, none), "why": why[name]} for name in sorted(why)]
 
 
 SERVED: Final[dict[str, type]] = {
@@ -178,7 +196,9 @@ class Steward:
         self.gate.register_store(DECISIONS, DecisionStore(rooms.ledger, self.bodies, clock))
         self.desk = Desk(rooms.ledger, self.gate, self.handling, self.pulse, self.duty.clock)
         self.consumers: list[Consumer] = []
-        self.status = Status(self.desk, clock, self.problems)
+        named = titles(rooms.apps)
+        watched = {one.name: named.get(one.rule, {}) for app in rooms.apps for one in app.detectors}
+        self.status = Status(self.desk, clock, self.problems, watched)
         self.requeue = Requeue(settings, self.gate, rooms.ledger, clock)
         self.served: dict[str, object] = {
             "desk": self.desk,

@@ -55,6 +55,8 @@ class Watching:
         self._rooms, self._gate, self._partition = rooms, gate, partition
         self._who = service(rooms)
         self.views: dict[tuple[str, str], StandingView] = {}
+        self._off: dict[str, str] = {}
+        self._lacking: dict[str, str] = {}
         self._tables: dict[tuple[str, str], pa.Table] = {}
         self._versions: dict[str, int] = {}
         self.watches = [watch for detector, pack in self._permitted() if (watch := self._watch(detector, pack))]
@@ -65,6 +67,10 @@ class Watching:
         """Registers with the fields that a purpose permits, as of the last `refresh`."""
         return {name: self._tables[purpose, name] for name in datasets}
 
+    def blind(self) -> dict[str, str]:
+        """Declared detectors that do not run, or run without what they need, and why."""
+        return {**self._lacking, **self._off}
+
     def refresh(self) -> bool:
         """Read what changed; False when other detectors may run now than do, so that the intake must start anew."""
         self._rooms.purposes.forget_cached()
@@ -72,10 +78,11 @@ class Watching:
         return self._names() == self._running
 
     def _names(self) -> set[str]:
-        accepted = {f"policies of {app}" for app in self._rooms.purposes.policies()}
-        return accepted | {detector.name for detector, _ in self._permitted(quiet=True)}
+        """Everything on which it hangs what may run: any answer of the bureau, and purposes that end by themselves."""
+        settled = {f"{r.kind} {r.id} {r.state} {r.digest}" for r in self._rooms.purposes.requests()}
+        return settled | {detector.name for detector, _ in self._permitted()}
 
-    def _permitted(self, quiet: bool = False) -> list[tuple[Detector, Path]]:
+    def _permitted(self) -> list[tuple[Detector, Path]]:
         found = []
         for app in self._rooms.apps:
             for detector in app.detectors:
@@ -83,10 +90,13 @@ class Watching:
                     self._rooms.purposes.get(detector.purpose)
                     found.append((detector, app.rules))
                 except Refused as refusal:
-                    if not quiet:
-                        fields = {"detector": detector.name, "why": refusal.what}
-                        log.warning("a detector is not permitted", extra={"fields": fields})
+                    self._switched_off(detector, refusal)
         return found
+
+    def _switched_off(self, detector: Detector, why: HuchengError) -> None:
+        if detector.name not in self._off:
+            log.warning("a detector does not run", extra={"fields": {"detector": detector.name, "why": why.what}})
+        self._off[detector.name] = why.what
 
     def _watch(self, detector: Detector, folder: Path) -> Watch | None:
         try:
@@ -95,10 +105,11 @@ class Watching:
                 self.views[key] = self._gate.stand(self._who, *key)
             return Watch(detector, load(detector.pack, [folder]), self.views[key])
         except HuchengError as error:
-            log.warning("a detector does not run", extra={"fields": {"detector": detector.name, "why": error.what}})
+            self._switched_off(detector, error)
             return None
 
     def _read_registers(self) -> None:
+        """Registers that changed; one that cannot be read blinds the detectors that need it, and no other."""
         wanted: dict[str, list[Watch]] = {}
         for watch in self.watches:
             for name in watch.detector.registers:
@@ -108,9 +119,18 @@ class Watching:
             if self._versions.get(name) == version:
                 continue
             self._rooms.registers.forget_cached()
-            for purpose, dataset in {w.detector.purpose: w.detector.dataset for w in watches}.items():
-                self._tables[purpose, name] = self._mine(self.views[purpose, dataset].register(name))
             self._versions[name] = version
+            for purpose, dataset in {w.detector.purpose: w.detector.dataset for w in watches}.items():
+                needing = [w.detector.name for w in watches if w.detector.purpose == purpose]
+                try:
+                    self._tables[purpose, name] = self._mine(self.views[purpose, dataset].register(name))
+                    for detector in needing:
+                        self._lacking.pop(detector, None)
+                except HuchengError as error:
+                    log.warning("a register cannot be read", extra={"fields": {"register": name, "why": error.what}})
+                    self._lacking |= dict.fromkeys(needing, f"{name}: {error.what}")
+                    if not isinstance(error, Refused):  # a refusal holds until the bureau answers anew
+                        self._versions.pop(name)
 
     def _mine(self, table: pa.Table) -> pa.Table:
         """Of a register of devices the rows of this partition: the others are heard by other intakes."""
@@ -150,5 +170,5 @@ def assemble(settings: Settings, partition: int) -> Intake:
         number = devices.index.get(device)
         return number is not None and bool(devices.simulated[number])
 
-    detection = Detection(watching.watches, watching, simulated, settings.timezone)
+    detection = Detection(watching.watches, watching, simulated, settings.timezone, watching.blind)
     return Intake(settings, partition, keeper, detection, clock=now_utc, refresh=watching.refresh, notes=notes)

@@ -56,6 +56,7 @@ def entrance(shell: Shell) -> Entrance:
             offset=offset,
             size=PAGE,
             owed=owed,
+            unseen=await unseen(visit),
         )
 
     @door.page("/desk/live", fragment=True)
@@ -101,6 +102,15 @@ def entrance(shell: Shell) -> Entrance:
         return visit.go(f"/desk/cases/{visit.path['case_id']}/decisions")
 
     return door
+
+
+async def unseen(visit: Visit) -> list[str]:
+    """What the node does not look for now, or not everywhere, by the name its alarms have."""
+    try:
+        blind = (await visit.services.status.status()).get("blind", ())
+    except HuchengError:
+        return []
+    return list(dict.fromkeys(visit.words.tell(one["title"]) or one["detector"] for one in blind))
 
 
 async def show_decisions(visit: Visit, problem: str | None) -> Response:
