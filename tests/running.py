@@ -35,15 +35,16 @@ class RunningNode:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, within_s: float = 120.0) -> RunningNode:
-        self.home.mkdir(parents=True, exist_ok=True)
+        up_log = self.home.with_name(f"{self.home.name}-up.log")
+        up_log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "hucheng", "up", "--home", str(self.home), *self.options]
-        self.log = (self.home / "up.log").open("ab")
+        self.log = up_log.open("ab")
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, start_new_session=True)
         try:
             until(self.ready, within_s, f"the node in {self.home}")
         except AssertionError as error:
             self.stop()
-            raise AssertionError(f"{error}\n{(self.home / 'up.log').read_text()[-4000:]}") from None
+            raise AssertionError(f"{error}\n{up_log.read_text()[-4000:]}") from None
         return self
 
     def ready(self) -> bool:

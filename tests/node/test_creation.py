@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
+import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import hucheng.cases
 from hucheng.apps import load_apps
+from hucheng.cli.up import up
 from hucheng.errors import ContractError, SettingsError
 from hucheng.node import creation
 from hucheng.node.health import put_together
@@ -57,6 +63,60 @@ def test_a_first_start_that_was_cut_off_is_begun_again(tmp_path: Path) -> None:
     assert not creation.is_new(settings)
     creation.upgrade(settings)
     open_rooms(settings).close()
+
+
+def test_a_folder_that_is_no_home_keeps_everything_in_it(tmp_path: Path) -> None:
+    (tmp_path / "lake" / "of mine").mkdir(parents=True)
+    for name in ("ledger.db", "journal.db", "current.txt"):
+        (tmp_path / name).write_text("mine")
+    tmp_path.chmod(0o755)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SettingsError, match=r"no home of a node: current\.txt, journal\.db, lake, ledger\.db.*--home"):
+        creation.create(real(tmp_path))
+    assert CliRunner().invoke(up, ["--home", str(tmp_path)], standalone_mode=False).exception is not None
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "ledger.db").read_text() == "mine" and tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_refused_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    home = tmp_path / "new" / "home"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        for words in (["--no-demo"], ["--port", str(taken.getsockname()[1])]):
+            command = [sys.executable, "-m", "hucheng", "up", "--home", str(home), *words]
+            assert subprocess.run(command, capture_output=True).returncode == SettingsError.exit_code
+            assert list(tmp_path.iterdir()) == []
+    home.mkdir(parents=True)
+    CliRunner().invoke(up, ["--home", str(home), "--no-demo"], standalone_mode=False)
+    assert list(home.iterdir()) == [], "a folder that was there stays as it was"
+
+
+def test_a_home_may_hold_its_settings_its_master_key_and_disks_that_are_empty(tmp_path: Path) -> None:
+    (tmp_path / "hucheng.toml").write_text("residents = 50\n")
+    for name in ("lake", "keys", "lost+found"):
+        (tmp_path / name).mkdir()
+    key = base64.b64encode(bytes(32)).decode()
+    (tmp_path / "keys" / "master.key").write_text(key)
+    (tmp_path / "keys" / "master.key").chmod(0o600)
+    creation.create(real(tmp_path)).close()
+    assert (tmp_path / "keys" / "master.key").read_text() == key
+
+
+def test_a_cut_off_start_is_cleaned_of_what_it_made_and_a_whole_home_never(tmp_path: Path) -> None:
+    settings = real(tmp_path)
+    creation.create(settings).close()
+    (tmp_path / "lake" / "home.blood_pressure").mkdir()
+    rooms = creation.create(settings)
+    assert not list((tmp_path / "lake").iterdir())
+    creation.seal(settings, rooms)
+    rooms.close()
+    assert not (tmp_path / creation.MAKING).exists()
+    (tmp_path / "lake" / "home.blood_pressure").mkdir()
+    (tmp_path / "home.json").unlink()  # lost, or not in the backup
+    with pytest.raises(SettingsError, match=r"put its home\.json back"):
+        creation.create(settings)
+    assert (tmp_path / "lake" / "home.blood_pressure").exists()
 
 
 def test_what_a_home_was_made_with_stays(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from hucheng.settings import Settings
 from tests.running import RunningNode, until
 
 REASON = "本人书面请求删除，个人信息保护法第47条"
-LEFT_OUT = ("personas.json", "feeds.json", "logs", "store", "up.log")
+LEFT_OUT = ("personas.json", "feeds.json", "logs", "store")
 """Who one can be in the demo, the simulated devices themselves, and the broker's store, which lets go in minutes."""
 
 

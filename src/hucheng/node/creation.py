@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hucheng.errors import SettingsError
@@ -21,12 +22,37 @@ FIXED = ("residents", "demo", "seed", "intakes")
 """Settings that a home keeps from its first start."""
 MADE = ("ledger.db", "ledger.db-wal", "ledger.db-shm", "journal.db", "journal.db-wal", "journal.db-shm")
 FOLDERS = ("broker", "lake", "current", "run", "logs", "keys")
+MAKING = "making"
+"""Stands in a home from the first thing that is made to the last: only where it stands may a new start clean up."""
+EMPTY: dict[str, set[str]] = {"run": {"node.lock"}, "keys": {"master.key"}}
+"""What may lie in a folder that is still no home; beside it the settings."""
 ROOT = Org("city", None, "city", {"zh": "本市", "en": "This city"})
 
 
 def is_new(settings: Settings) -> bool:
     """Whether this home has not been made to its end yet. A first start that was cut off is begun again."""
     return not (settings.home / "home.json").exists()
+
+
+def fit(settings: Settings) -> None:
+    """Raises SettingsError naming what was found, where the folder is neither a home, nor half of one, nor empty."""
+    home = settings.home
+    if not home.exists() or any((home / name).exists() for name in ("home.json", MAKING)):
+        return
+    if found := sorted(path.name for path in home.iterdir() if not _nothing(path)):
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        raise SettingsError(
+            f"this folder is not empty and is no home of a node: {', '.join(found[:5])}{more}",
+            where=str(home),
+            mend="name a new or an empty --home; where it was a home, put its home.json back",
+        )
+
+
+def _nothing(path: Path) -> bool:
+    """Whether this may lie in an empty home."""
+    if path.name in ("hucheng.toml", "lost+found"):
+        return True
+    return path.is_dir() and {inner.name for inner in path.iterdir()} <= EMPTY.get(path.name, set())
 
 
 def kept(settings: Settings, given: dict[str, Any]) -> Settings:
@@ -80,17 +106,18 @@ def private(settings: Settings) -> None:
 def create(settings: Settings) -> Rooms:
     """Make the folders, the keys, the ledger and the operator of a home, and enter what apps ask for.
 
-    What a first start that was cut off left behind in the home's own SQLite files is taken away first.
+    What a first start that was cut off left behind is taken away first, where its mark says that it was one. Raises
+    SettingsError where the folder holds anything else.
     """
+    fit(settings)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     private(settings)
+    mark = settings.home / MAKING
+    if mark.exists():
+        _clean(settings.home)
+    mark.touch()
     for name in FOLDERS:
         (settings.home / name).mkdir(exist_ok=True)
-    for name in (*MADE, CONTRACTS):
-        (settings.home / name).unlink(missing_ok=True)
-    for name in ("lake", "current"):
-        shutil.rmtree(settings.home / name)
-        (settings.home / name).mkdir()
     rooms = open_rooms(settings)
     private(settings)
     rooms.purposes.enrol()
@@ -101,12 +128,22 @@ def create(settings: Settings) -> Rooms:
     return rooms
 
 
+def _clean(home: Path) -> None:
+    """Take away what a cut-off first start made; its keys stay."""
+    for name in (*MADE, CONTRACTS):
+        (home / name).unlink(missing_ok=True)
+    for name in ("lake", "current"):
+        for path in (home / name).glob("*"):  # the folders themselves may be disks of their own
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def upgrade(settings: Settings) -> None:
     """Bring the ledger to its newest form, and enter what newly installed apps ask for.
 
     Raises ContractError where a contract gives what is stored another meaning.
     """
     private(settings)
+    (settings.home / MAKING).unlink(missing_ok=True)
     rooms = open_rooms(settings)
     try:
         remember(settings.home, rooms.catalogue)
@@ -130,3 +167,4 @@ def seal(settings: Settings, rooms: Rooms) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps({name: getattr(settings, name) for name in FIXED}, indent=1), encoding="utf-8")
     fresh.replace(path)
+    (settings.home / MAKING).unlink(missing_ok=True)

@@ -35,9 +35,13 @@ class HomeLock:
     """Holds a home for one supervisor; the lock ends with the process, however it ends."""
 
     def __init__(self, home: Path) -> None:
-        home.mkdir(parents=True, exist_ok=True)
-        (home / "run").mkdir(exist_ok=True)
-        self._file: IO[str] = (home / "run" / "node.lock").open("w")
+        self._made: list[Path] = []
+        for path in (*reversed(home.parents), home, home / "run"):
+            if not path.exists():
+                path.mkdir(exist_ok=True)
+                self._made.append(path)
+        self._path = home / "run" / "node.lock"
+        self._file: IO[str] = self._path.open("w")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -47,7 +51,12 @@ class HomeLock:
             ) from error
 
     def release(self) -> None:
-        """Let the home go."""
+        """Let the home go; where nothing came of it, the folders that were made for it go with it."""
+        if self._made and not any(path != self._path for path in self._path.parent.iterdir()):
+            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the first that holds something stays, and all above it
+                for path in reversed(self._made):
+                    path.rmdir()
         self._file.close()
 
 
