@@ -52,6 +52,18 @@ def test_what_a_node_runs_with_is_what_its_parts_read(
     assert (again.port, again.demo, again.sync, again.home) == (port, demo, sync, settings.home)
 
 
+def test_the_parts_read_the_sign_in_secret_where_the_node_did_and_it_is_in_no_run_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hucheng.toml").write_text("oidc_client_secret = 's3cret'\n", encoding="utf-8")
+    settings = Settings.load(tmp_path)
+    settings.write_running()
+    assert Settings.running(tmp_path).oidc_client_secret == settings.oidc_client_secret == "s3cret"
+    monkeypatch.setenv("HUCHENG_OIDC_CLIENT_SECRET", "other")
+    assert Settings.running(tmp_path).oidc_client_secret == Settings.load(tmp_path).oidc_client_secret == "other"
+    assert not [path for path in (tmp_path / "run").iterdir() if "s3cret" in path.read_text(encoding="utf-8")]
+
+
 def test_a_home_without_a_node_says_how_to_start_one(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="hucheng up"):
         Settings.running(tmp_path)

@@ -61,7 +61,7 @@ class Settings:
     oidc_client_id: str = ""
     """OpenID Connect client."""
     oidc_client_secret: str = field(default="", repr=False)
-    """OpenID Connect client's secret; better given in the environment."""
+    """OpenID Connect client's secret; better given in the environment, which wins over the file."""
     public_url: str = ""
     """Address under which people reach the site; empty: http://host:port."""
     max_body_mb: float = 8.0
@@ -97,6 +97,12 @@ class Settings:
 
         Raises SettingsError naming the setting, where it was found, and what it may be.
         """
+        settings = cls._read(home, **given)
+        settings._check()
+        return settings
+
+    @classmethod
+    def _read(cls, home: Path | str | None, **given: Any) -> Settings:
         base = Path(home or os.environ.get("HUCHENG_HOME") or DEFAULT_HOME).expanduser().resolve()
         known = {f.name: f for f in fields(cls)}
         values: dict[str, tuple[Any, str]] = {}
@@ -115,9 +121,7 @@ class Settings:
             if name not in known:
                 raise SettingsError(f"unknown setting {name!r}", where=place, mend="known: " + ", ".join(sorted(known)))
         typed = {name: _typed(name, known[name].default, value, place) for name, (value, place) in values.items()}
-        settings = cls(**{**typed, "home": base})
-        settings._check()
-        return settings
+        return cls(**{**typed, "home": base})
 
     @classmethod
     def running(cls, home: Path | str | None = None) -> Settings:
@@ -125,7 +129,8 @@ class Settings:
 
         Raises Unavailable where no node has been started there.
         """
-        base = cls.load(home).home
+        now = cls._read(home)
+        base = now.home
         path = running_file(base)
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -133,11 +138,10 @@ class Settings:
             raise Unavailable(
                 "no node is running here", where=str(base), mend="start it with `hucheng up`, or name another --home"
             ) from error
-        secret = os.environ.get("HUCHENG_OIDC_CLIENT_SECRET", "")
-        return cls(**{**values, "home": base, "oidc_client_secret": secret})
+        return cls(**{**values, "home": base, "oidc_client_secret": now.oidc_client_secret})
 
     def write_running(self) -> None:
-        """Write the settings in force for the other processes of this node; the secret stays in the environment."""
+        """Write the settings in force for the other processes of this node; the secret stays where it was read from."""
         values = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items() if k != "oidc_client_secret"}
         path = running_file(self.home)
         path.parent.mkdir(parents=True, exist_ok=True)
