@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hucheng.errors import HuchengError, JournalBroken, LedgerError
 from hucheng.portals.help import Press, pressed_at
 
 from .conftest import Site, chromium, opened, serving, until
@@ -39,6 +40,27 @@ def test_help_is_taken_while_the_steward_is_down(site: Site) -> None:
     assert site.client().get(f"/help/{site.help_link}").status_code == 200
     assert site.client().post(f"/help/{site.help_link}").status_code == 303
     assert len(site.city.pushed) == 1
+
+
+@pytest.mark.parametrize("error", [LedgerError("read-only"), JournalBroken("unwritable"), HuchengError("a bug")])
+def test_help_is_taken_whatever_is_wrong_with_the_ledger_or_the_journal(
+    site: Site, monkeypatch: pytest.MonkeyPatch, error: HuchengError
+) -> None:
+    async def look(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(site.city.gate, "look", look)
+    assert site.client().get(f"/help/{site.help_link}").status_code == 200
+    assert site.client().post(f"/help/{site.help_link}").status_code == 303
+    pressed = {"press_id": "1", "pressed_at": NOW.isoformat(), "sent_at": NOW.isoformat()}
+    assert site.client().post(f"/api/v1/help/{site.help_link}", json=pressed).status_code == 202
+    assert len(site.city.pushed) == 2
+
+
+def test_a_press_on_an_ended_device_is_refused(site: Site) -> None:
+    link = site.shell.tokens.help_link("r-1003", "d-help-9", "g-west-1")
+    assert site.client().post(f"/help/{link}").status_code == 404
+    assert not site.city.pushed
 
 
 @pytest.mark.parametrize("link", ["x", "r-1001", "WyJwIiwiciJd.AAAA"])

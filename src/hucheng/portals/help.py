@@ -7,20 +7,21 @@ doubled. The browser keeps it until then; without scripts the plain form waits f
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 from datetime import datetime, timedelta
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from hucheng.errors import BadRequest, NotFound, Refused, Unavailable
+from hucheng.errors import BadRequest, HuchengError, NotFound, Refused
 from hucheng.gate import Read
 from hucheng.portals.calls import Asked
 from hucheng.portals.now import Now, most_urgent, now_of
 from hucheng.portals.shell import Door, Entrance, Shell, Visit
 from hucheng.portals.tokens import HelpLink
 
+log = logging.getLogger(__name__)
 DATASET, METRIC = "home.help", "help"
 CLOCK_OFF = timedelta(minutes=2)
 """A browser's clock further off than this is corrected: an alarm must not fail because a phone's clock is wrong."""
@@ -46,9 +47,13 @@ def entrance(shell: Shell) -> Entrance:
     async def show(visit: Visit) -> Response:
         link = shell.tokens.read_help(visit.path["token"])
         now = None
-        with contextlib.suppress(Unavailable):  # the button works while the steward is down: the broker keeps the press
+        try:
             await still_paired(visit, link)
             now = await coming(visit, link)
+        except NotFound:
+            raise
+        except HuchengError as error:  # the button works while the steward or the ledger is away: the broker keeps it
+            log.warning("a help page without its state", extra={"fields": {"error": error.code}})
         return visit.page(
             "help.html",
             token=visit.path["token"],
@@ -131,10 +136,17 @@ async def coming(visit: Visit, link: HelpLink) -> Now | None:
 
 
 async def refused_if_ended(visit: Visit | Asked, link: HelpLink) -> None:
-    """Raise NotFound where the device is known to be out of service; where nobody can tell in time, help goes first."""
-    with contextlib.suppress(Unavailable, TimeoutError):
+    """Raise NotFound where the device is known to be out of service; where nobody can tell in time, help goes first.
+
+    Whatever else is wrong with the steward, the ledger or the journal is no reason to refuse help.
+    """
+    try:
         async with asyncio.timeout(ANSWER_S):
             await still_paired(visit, link)
+    except NotFound:
+        raise
+    except (HuchengError, TimeoutError) as error:
+        log.warning("help goes through unasked", extra={"fields": {"error": type(error).__name__}})
 
 
 async def still_paired(visit: Visit | Asked, link: HelpLink) -> None:
