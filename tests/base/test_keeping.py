@@ -124,9 +124,9 @@ def test_a_device_entered_meanwhile_is_known_at_once_and_others_can_be_replayed(
     register.add([DeviceRow("d7", "r7", "gw-1", "test.pressure"), DeviceRow("d8", "r8", "gw-1", "test.pressure")])
     keeper.take([message(2, [one(device="d8")])])
     commit(keeper)
-    again = Quarantine(tmp_path / "lake").messages("unknown_device")
+    again = Quarantine(tmp_path / "lake").waiting("unknown_device")
     assert len(again) == 1
-    keeper.take([message(3, again[0][1].encode(), gateway=again[0][0])])
+    keeper.take([message(3, again[0].raw.encode(), gateway=again[0].gateway)])
     commit(keeper)
     assert [row[0] for row in stored(tmp_path)] == ["d7", "d8"]
 

@@ -89,8 +89,8 @@ def test_a_persons_rows_can_be_taken_out_of_the_files_too(tmp_path: Path) -> Non
     lake = Lake(tmp_path)
     table = lake.writer("home.x", READINGS, "intake-0")
     table.append(rows(9, 1), 1)
-    assert lake.erase("home.x", "resident_id", "r1") == 3
-    assert lake.erase("home.x", "resident_id", "it's nobody") == 0
+    assert table.erase("resident_id = 'r1'") == 3
+    assert table.erase("resident_id = 'it''s nobody'") == 0
     left = {name for f in (tmp_path / "home.x").glob("**/*.parquet") for name in connection().sql(
         f"SELECT DISTINCT resident_id FROM '{f}'").fetchnumpy()["resident_id"]}  # fmt: skip
     assert left == {"r0", "r2"}

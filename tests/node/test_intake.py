@@ -58,8 +58,8 @@ def test_a_reading_over_mqtt_is_stored_and_a_crisis_becomes_one_finding(tmp_path
         assert found[0]["reasons"] == [{"fact": "systolic", "value": 185}] and found[0]["simulated"]
         assert Quarantine(tmp_path / "lake").counts() == {"malformed": 1, "unknown_device": 1}
         FileDevices(tmp_path).put([*rows(["gw-1"], 2), DeviceRow("nobody", "r9", "gw-1", "test.pressure")])
-        for name, raw in Quarantine(tmp_path / "lake").messages("unknown_device"):
-            gateway.publish(f"readings/{name}/batch", raw.encode())
+        for one in Quarantine(tmp_path / "lake").waiting("unknown_device"):
+            gateway.publish(f"readings/{one.gateway}/batch", one.raw.encode())
         until(lambda: committed(here) == 6)
         gateway.close()
         assert intakes[0].stop() == 0

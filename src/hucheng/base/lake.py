@@ -21,7 +21,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, WriterPropertie
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from numpy.typing import NDArray
 
-from hucheng.base.erasing import ATTEMPTS, older, quoted, take_out, tracked
+from hucheng.base.erasing import ATTEMPTS, older, take_out, tracked
 from hucheng.errors import Fenced, LakeError
 
 CONFIGURATION = {
@@ -191,19 +191,18 @@ class Lake:
         )
         return True
 
-    def erase(self, dataset: str, column: str, value: str) -> int:
-        """Delete all rows in which ``column`` is ``value``, and the files that held them; gives their number."""
-        table = self._fresh(dataset)
-        return 0 if table is None else take_out(table, self.root / dataset, f"{column} = {quoted(value)}")
-
     def expire(self, dataset: str, column: str, before: datetime) -> int:
         """Delete rows whose time in ``column`` lies before a moment; gives their number.
 
         Their files go with the next `sweep` that comes an hour later. By a table object of its own, beside the writer.
         """
+        return self.take_out(dataset, older(column, before))
+
+    def take_out(self, dataset: str, where: str) -> int:
+        """Delete the rows of a condition, beside the writer; gives their number. Their files go as `expire` says."""
         self._open.pop(dataset, None)
         table = self._fresh(dataset)
-        return 0 if table is None else take_out(table, self.root / dataset, older(column, before), keep_h=1)
+        return 0 if table is None else take_out(table, self.root / dataset, where, keep_h=1)
 
     def sweep(self, dataset: str, keep_h: int = 1) -> int:
         """Drop the files of old versions, and what a kill left behind, that old and older; gives their number.

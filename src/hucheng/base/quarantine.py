@@ -51,6 +51,21 @@ class Held(Struct, frozen=True):
     run: str | None = None
 
 
+class Waiting(Struct, frozen=True):
+    """One reading in quarantine, to be published again; ``name`` is its own, so that a broker stores it once."""
+
+    partition: int
+    seq: int
+    row: int
+    gateway: str
+    raw: str
+
+    @property
+    def name(self) -> str:
+        """The same whenever it is sent."""
+        return f"requeue-{self.partition}-{self.seq}-{self.row}"
+
+
 def as_table(held: Sequence[Held]) -> pa.Table:
     """Rows for the quarantine's table."""
     columns: dict[str, Any] = {name: [getattr(h, name) for h in held] for name in SCHEMA.names if name != "received_at"}
@@ -101,13 +116,26 @@ class Quarantine:
         found: list[dict[str, Any]] = rows.to_pylist()
         return found
 
-    def messages(self, reason: str, *, device: str | None = None) -> list[tuple[str, str]]:
-        """(gateway, message) of everything set aside for a reason, oldest first, fit to be published again.
-
-        What is stored already counts as a duplicate then, so publishing twice does no harm.
-        """
+    def waiting(self, reason: str, *, device: str | None = None) -> list[Waiting]:
+        """Everything set aside for a reason, oldest first, fit to be published again."""
         more, values = ("AND device_id = ?", [device]) if device else ("", [])
         rows = self._lake.read(
-            NAME, "gateway, raw", f"WHERE reason = ? {more} ORDER BY seq, row", [reason, *values]
-        ).to_pylist()
-        return [(row["gateway"], row["raw"]) for row in rows]
+            NAME,
+            "partition, seq, row, gateway, raw",
+            f"WHERE reason = ? {more} ORDER BY partition, seq, row",
+            [reason, *values],
+        )
+        return [Waiting(**row) for row in rows.to_pylist()]
+
+    def take(self, reason: str, sent: Sequence[Waiting], *, device: str | None = None) -> int:
+        """Take out what is in the stream again; gives how many rows.
+
+        ``sent``: all that `waiting` gave of their messages, for the same device. Raises LakeError: try again.
+        """
+        theirs = f" AND device_id = {quoted(device)}" if device else ""
+        gone = 0
+        for partition in {one.partition for one in sent}:
+            places = ", ".join(sorted({str(one.seq) for one in sent if one.partition == partition}))
+            where = f"reason = {quoted(reason)} AND partition = {partition} AND seq IN ({places}){theirs}"
+            gone += self._lake.take_out(NAME, where)
+        return gone

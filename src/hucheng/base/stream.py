@@ -250,10 +250,12 @@ async def publish(client: Client, subject: str, data: bytes, msg_id: str | None 
         raise StreamError(f"not stored: {error!r}", where=subject, mend="try again; see the broker's log") from error
 
 
-async def publish_reading(client: Client, settings: Settings, gateway: str, device: str, data: bytes) -> int:
+async def publish_reading(
+    client: Client, settings: Settings, gateway: str, device: str, data: bytes, msg_id: str | None = None
+) -> int:
     """Store readings that came by another way than MQTT (HTTP), where those of the gateway's own messages lie."""
     partition = partition_of(gateway, settings.intakes)
-    return await publish(client, f"{PREFIX}readings.{partition}.{gateway}.{device}", data)
+    return await publish(client, f"{PREFIX}readings.{partition}.{gateway}.{device}", data, msg_id)
 
 
 async def erase_readings(client: Client, partition: int, order: Erasure, msg_id: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,12 +12,14 @@ import msgspec
 
 from hucheng.base import aside, stream
 from hucheng.base.ledger import Ledger
-from hucheng.base.quarantine import Quarantine
+from hucheng.base.quarantine import Quarantine, Waiting
 from hucheng.base.rpc import exposed
-from hucheng.errors import BadRequest, StreamError
+from hucheng.errors import BadRequest, LakeError, StreamError
 from hucheng.gate import Gate, Principal
 from hucheng.settings import Settings
 
+AT_ONCE = 1000
+"""Readings that are sent before they are taken out of quarantine."""
 UNREADABLE = "unreadable_"
 """Reasons of messages that the steward could not read begin so: unreadable_findings, unreadable_standing."""
 
@@ -64,7 +66,9 @@ class Requeue:
     async def replay(self, principal: Principal, reason: str, device: str | None = None) -> int:
         """Publish everything set aside for a reason again, as if it came now; gives how many messages.
 
-        What is stored already counts as a duplicate, what still breaks its contract goes to quarantine again.
+        What is in the stream again is set aside no more; what still breaks its contract is set aside anew. What a crash
+        left sent and still set aside is sent again: within minutes the broker stores it once, later what was stored
+        counts as a duplicate.
         """
         known = await asyncio.to_thread(self.counts, principal)
         if reason not in known:
@@ -74,18 +78,26 @@ class Requeue:
         )
         if reason.startswith(UNREADABLE):
             return await self._publish_again(reason)
-        messages = await asyncio.to_thread(lambda: self._quarantine().messages(reason, device=device))
+        here = self._quarantine()
+        waiting = await asyncio.to_thread(here.waiting, reason, device=device)
         client = await stream.connect(self.settings, name="requeue")
+        done = 0
         try:
-            for gateway, raw in messages:
-                await stream.publish_reading(client, self.settings, gateway, "requeue", raw.encode())
-        except StreamError as error:
-            raise StreamError(
-                f"stopped: {error.what}", where=error.where, mend="run it again: what is stored counts as a duplicate"
+            for some in _whole_messages(waiting):
+                for one in some:
+                    data = one.raw.encode()
+                    await stream.publish_reading(client, self.settings, one.gateway, "requeue", data, one.name)
+                await asyncio.to_thread(here.take, reason, some, device=device)
+                done += len(some)
+        except (StreamError, LakeError) as error:
+            raise type(error)(
+                f"stopped after {done} of {len(waiting)}: {error.what}",
+                where=error.where,
+                mend="run it again: what is stored counts as a duplicate",
             ) from error
         finally:
             await client.close()
-        return len(messages)
+        return done
 
     async def _publish_again(self, reason: str) -> int:
         """Messages to the steward, one by one: what is in the stream again is set aside no more."""
@@ -103,3 +115,15 @@ class Requeue:
 
     def _quarantine(self) -> Quarantine:
         return Quarantine(self.settings.home / "lake")
+
+
+def _whole_messages(waiting: Sequence[Waiting]) -> Iterator[list[Waiting]]:
+    """Parts of some length; what came in one message stays together."""
+    some: list[Waiting] = []
+    for one in waiting:
+        if len(some) >= AT_ONCE and (one.partition, one.seq) != (some[-1].partition, some[-1].seq):
+            yield some
+            some = []
+        some.append(one)
+    if some:
+        yield some

@@ -1,0 +1,69 @@
+"""Sending again what lies in quarantine: what is mended leaves it, what is not lies there once."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hucheng.base.devices import DeviceRow
+from hucheng.base.ledger import Ledger
+from hucheng.base.quarantine import Quarantine
+from hucheng.errors import BadRequest, LakeError
+from hucheng.node import requeue
+from hucheng.node.requeue import Requeue
+from tests.base.nodekit import FileDevices, committed, running, stored, until
+from tests.node.test_intake import body, now_us, publisher, rows
+
+NOBODY: Any = SimpleNamespace(id="op")
+
+
+def opened(here: Any) -> Requeue:
+    gate: Any = SimpleNamespace(authorise=lambda *given, **more: None)
+    return Requeue(here, gate, Ledger("sqlite://"), lambda: datetime.now(UTC))
+
+
+def test_what_is_mended_leaves_and_what_is_not_lies_there_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requeue, "AT_ONCE", 2)
+    with running(tmp_path, ["gw-1"], rows(["gw-1"], 1)) as (here, _, _):
+        gateway = publisher(here, "gw-1")
+        at = now_us()
+        for n in range(3):
+            gateway.publish("readings/gw-1/late", body("late", at + n, 120))
+            gateway.publish("readings/gw-1/nobody", body("nobody", at + n, 120))
+        assert gateway.wait(10)
+        until(lambda: committed(here) == 6)
+        desk = opened(here)
+        lying = Quarantine(tmp_path / "lake")
+        for n in range(1, 4):
+            assert asyncio.run(desk.replay(NOBODY, "unknown_device")) == 6
+            until(lambda n=n: committed(here) == 6 + 6 * n)
+            assert desk.counts(NOBODY) == {"unknown_device": 6}
+
+        FileDevices(tmp_path).put([*rows(["gw-1"], 1), DeviceRow("late", "r9", "gw-1", "test.pressure")])
+        taking = Quarantine.take
+
+        def dying(*given: Any, **more: Any) -> int:
+            raise LakeError("killed between the stream's word and the quarantine's")
+
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(Quarantine, "take", dying)
+            with pytest.raises(LakeError, match="stopped after 0 of 6"):
+                asyncio.run(desk.replay(NOBODY, "unknown_device"))
+        assert Quarantine.take is taking
+        assert asyncio.run(desk.replay(NOBODY, "unknown_device")) == 6  # two of them the broker knows
+        until(lambda: committed(here) == 30)
+        assert desk.counts(NOBODY) == {"unknown_device": 3}
+        assert {row["device_id"] for row in lying.rows()} == {"nobody"}
+        assert len(stored(tmp_path)) == 3
+
+        assert asyncio.run(desk.replay(NOBODY, "unknown_device", "late")) == 0
+        assert asyncio.run(desk.replay(NOBODY, "unknown_device", "nobody")) == 3
+        until(lambda: committed(here) == 33)
+        assert desk.counts(NOBODY) == {"unknown_device": 3}
+        with pytest.raises(BadRequest, match="nothing is set aside"):
+            asyncio.run(desk.replay(NOBODY, "malformed"))
