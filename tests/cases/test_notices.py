@@ -16,7 +16,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from sqlalchemy import select
 
-from hucheng.cases.notices import Notices, deliver
+from hucheng.cases.clock import Poller
+from hucheng.cases.notices import CARRIERS, Notices, deliver
 from hucheng.cases.rosters import RosterLine
 from hucheng.cases.tables import case_owed, notice
 
@@ -150,6 +151,30 @@ def test_what_waits_survives_a_restart_and_goes_out_once(town: Town, clock: Cloc
         Notices(again.ledger, again.handling, clock).due()
         Notices(town.ledger, town.handling, clock).due()
         assert len(hook.bodies) == 1
+
+
+def test_a_node_that_stops_waits_for_what_is_being_sent_and_begins_nothing_more(town: Town, clock: Clock) -> None:
+    with socket.socket() as hanging:
+        hanging.bind(("127.0.0.1", 0))
+        hanging.listen(64)
+        url = f"json://127.0.0.1:{hanging.getsockname()[1]}/hook"
+        opened(town, *(f"{url}{number}" for number in range(3 * CARRIERS)))
+        notices = Notices(town.ledger, town.handling, clock)
+        poller = Poller("notices", notices.due)
+        poller.start()
+        hanging.settimeout(20)
+        begun = [hanging.accept()[0] for _ in range(CARRIERS)]
+        poller.end()
+        notices.end()
+        for connection in begun:
+            connection.close()
+        poller.stop()
+        notices.close()
+        hanging.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            hanging.accept()
+    assert sorted(states(town)) == [("waiting", 0)] * 2 * CARRIERS + [("waiting", 1)] * CARRIERS
+    assert poller.failures == 0
 
 
 def test_nobody_is_called_any_more_once_somebody_has_it(town: Town, clock: Clock) -> None:

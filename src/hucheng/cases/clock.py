@@ -102,10 +102,14 @@ class Poller:
         """Look again now: something new may be due."""
         self._wake.set()
 
-    def stop(self) -> None:
-        """Finish what is being done and end."""
+    def end(self) -> None:
+        """Begin nothing more; does not wait."""
         self._stop = True
         self._wake.set()
+
+    def stop(self) -> None:
+        """Finish what is being done and end."""
+        self.end()
         with contextlib.suppress(RuntimeError):
             self._thread.join(timeout=15)
 

@@ -6,9 +6,10 @@ last failure "not delivered" is an event in the case and a task that the desk ow
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -25,7 +26,8 @@ from hucheng.cases.tables import case_file
 
 log = logging.getLogger(__name__)
 CARRIERS = 4
-TIMEOUT_S = 6
+TIMEOUT_S = 5
+"""For connecting, and again for the answer: a node that stops waits for what is being sent."""
 
 
 def deliver(address: str, title: str, text: str) -> str | None:
@@ -65,21 +67,32 @@ class Notices:
         self._own = tuple(own_addresses)
         self._send = send
         self._pool = ThreadPoolExecutor(CARRIERS, thread_name_prefix="notice")
+        self._ending = False
 
     def due(self) -> float | None:
         """Send everything that is due; returns seconds until the next try (None: nothing waits)."""
         with self._ledger.read() as conn:
             waiting = outbox.due(conn, self._clock())
             addresses = [self._address(conn, one) for one in waiting]
-        for one, why in zip(waiting, self._pool.map(self._try, waiting, addresses), strict=True):
-            self._record(one, why)
+        if self._ending:
+            return None
+        tries = [self._pool.submit(self._try, one, address) for one, address in zip(waiting, addresses, strict=True)]
+        for one, tried in zip(waiting, tries, strict=True):
+            with contextlib.suppress(CancelledError):  # not begun when the node stopped: it waits for the next start
+                self._record(one, tried.result())
         with self._ledger.read() as conn:
             following = outbox.next_us(conn)
         return None if following is None else max(0.0, (following - micros(self._clock())) / 1e6)
 
+    def end(self) -> None:
+        """Begin nothing more; what is being sent is finished and written down."""
+        self._ending = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
     def close(self) -> None:
         """Wait for what is being sent."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self.end()
+        self._pool.shutdown(wait=True)
 
     def _address(self, conn: Any, one: Waiting) -> str | None:
         if one.line is None:

@@ -36,7 +36,7 @@ def specs(settings: Settings, extra: dict[str, str] | None = None) -> list[PartS
             first=True,
             grace_s=15,
         ),
-        PartSpec("steward", python_part("steward", home), ready=lambda: _answers(settings.socket)),
+        PartSpec("steward", python_part("steward", home), ready=lambda: _answers(settings.socket), grace_s=40),
     ]
     for partition in range(settings.intakes):
         name = "intake" if settings.intakes == 1 else f"intake-{partition}"

@@ -274,6 +274,9 @@ class Steward:
     def close(self) -> None:
         """End in order: what is being done is finished, nothing new begun."""
         for poller in self.pollers:
+            poller.end()
+        self.notices.end()
+        for poller in self.pollers:
             poller.stop()
         if self._warming.is_alive():
             self._warming.join()
