@@ -54,6 +54,23 @@ def entries(here: Any) -> list[Entry]:
     return [entry for entry in asyncio.run(ask()) if entry.policy.startswith("door.")]
 
 
+def test_who_is_turned_away_at_the_site_is_a_person_and_a_flood_is_two_entries() -> None:
+    tally = Tally()
+    for _ in range(500):
+        tally.add(Refusal("entrance", "wang", "/desk", NOW), {"wang"})
+    tally.add(Refusal("person-token", None, "the token has run out", NOW), ())
+    first = tally.due(NOW)
+    told = {(e.policy, e.principal, e.principal_kind, e.action): e.counts["times"] for _, e in first}
+    assert told == {
+        ("door.entrance", "wang", "person", "site.ask"): 500,
+        ("door.person-token", "unknown", "person", "site.ask"): 1,
+    }
+    tally.told(first, NOW)
+    tally.add(Refusal("entrance", "wang", "/desk", NOW), {"wang"})
+    assert tally.due(NOW + timedelta(seconds=59)) == []
+    assert [e.counts for _, e in tally.due(NOW + timedelta(seconds=61))] == [{"times": 1}]
+
+
 def test_a_forged_topic_and_a_wrong_credential_are_in_the_journal_and_a_flood_is_two_entries(tmp_path: Path) -> None:
     with running(tmp_path, ["gw-1", "gw-2"], [], max_body_mb=1.0) as (here, server, _):
         token = Credentials(broker.folder(here)).get("gw-1").token

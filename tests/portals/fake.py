@@ -266,6 +266,7 @@ class FakeCity:
     def __init__(self) -> None:
         self.apps = load_apps()
         self.pushed: list[tuple[str, dict[str, Any]]] = []
+        self.turned_away: list[tuple[str, str | None, str | None]] = []
         self.line_down = False
         self.desk = FakeDesk(
             [
@@ -290,6 +291,6 @@ class FakeCity:
         return Services(
             **{
                 "desk": self.desk, "decisions": self.decisions, "gate": self.gate, "journal": self.journal, "people": FakePeople(), "status": self.status,
-                "push": self.push, "catalogue": catalogue(self.apps), "secret": b"s" * 32, "clock": lambda: NOW, **more,
+                "push": self.push, "turned_away": lambda *told: self.turned_away.append(told), "catalogue": catalogue(self.apps), "secret": b"s" * 32, "clock": lambda: NOW, **more,
             }
         )  # fmt: skip

@@ -1,4 +1,5 @@
-"""Who was turned away at a door, into the journal: a topic that is not theirs, a wrong credential, a token, a size.
+"""Who was turned away at a door, into the journal: a topic that is not theirs, a wrong credential, a token, a size; at
+the site an entrance that is not theirs, a form of another site, a sign-in.
 
 The first of a kind is an entry at once; what follows within a minute is one entry with its count, so that a flood of
 attempts is no flood of entries. Entries go through the stream, where they wait while the steward is down.
@@ -27,7 +28,18 @@ from hucheng.settings import Settings
 log = logging.getLogger(__name__)
 SUBJECT = "standing.doors"
 POLICY = "door."
-DOORS = ("topic", "credential", "token", "size")
+GATEWAY, PERSON = ("gateway", "readings.send"), ("person", "site.ask")
+DOORS = {
+    "topic": GATEWAY,
+    "credential": GATEWAY,
+    "token": GATEWAY,
+    "size": GATEWAY,
+    "person-token": PERSON,
+    "entrance": PERSON,
+    "form": PERSON,
+    "sign-in": PERSON,
+}
+"""Each door with the kind of those who come to it, and what they ask there."""
 LOOK_S, QUIET_S = 1.0, 60.0
 NAMED = 5
 """So many topics or names are told in one entry; the others are counted."""
@@ -68,15 +80,16 @@ class Tally(msgspec.Struct):
             if count.times and _us(now) - count.told >= QUIET_S * 1e6:
                 door, _, who = key.partition(" ")
                 assert count.since is not None
+                kind, action = DOORS.get(door, GATEWAY)
                 entry = Entry(
                     at=count.since,
                     kind="refused",
                     principal=who,
-                    principal_kind="gateway",
+                    principal_kind=kind,
                     org="",
                     purpose="",
                     basis="",
-                    action="readings.send",
+                    action=action,
                     result="refused",
                     policy=POLICY + door,
                     counts={"times": count.times},

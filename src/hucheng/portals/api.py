@@ -68,6 +68,7 @@ def install(site: FastAPI, shell: Shell) -> None:
         if request.method == "POST":
             form = await request.form(max_files=0)
             if visit.session is None or not shell.sessions.form_is_ours(request, str(form.get("form_word", ""))):
+                visit.turned_away("form", BASE)
                 raise Refused("this form is out of date", policy="forms", needed="open the page again")
             token = shell.tokens.person(visit.who, visit.now, demo=visit.session.demo)
         groups: dict[str, list[Any]] = {}

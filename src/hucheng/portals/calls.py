@@ -55,6 +55,7 @@ class Asked:
             try:
                 return self.shell.tokens.read_person(token, self.now, demo_allowed=self.shell.settings.demo)
             except Refused as error:
+                self.services.turned_away("person-token", None, error.what)
                 raise NotSignedIn(error.what, policy="token", needed="a new token") from error
         session = self.shell.sessions.read(self.request)
         if session is not None and self.request.method == "GET":

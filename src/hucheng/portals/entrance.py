@@ -46,7 +46,7 @@ class Entrance:
 
         def add(handler: Handler) -> Handler:
             async def endpoint(request: Request) -> Response:
-                visit = self._enter(request)
+                visit = self._enter(request, path)
                 if self.kinds:
                     await self.shell.learn_places(visit.now)
                 return await handler(visit)
@@ -61,9 +61,10 @@ class Entrance:
 
         def add(handler: Handler) -> Handler:
             async def endpoint(request: Request) -> Response:
-                visit = self._enter(request)
+                visit = self._enter(request, path)
                 visit.form = await request.form(max_files=0, max_fields=40)
                 if not self.shell.sessions.form_is_ours(request, str(visit.form.get("form_word", ""))):
+                    visit.turned_away("form", path)
                     raise Refused(
                         "this form is out of date or did not come from this site",
                         policy="forms",
@@ -84,13 +85,14 @@ class Entrance:
         endpoint.door, endpoint.path = door, path
         self.routes.append(Route(path, endpoint, methods=[method], name=name))
 
-    def _enter(self, request: Request) -> Visit:
+    def _enter(self, request: Request, path: str) -> Visit:
         visit = self.shell.visit(request)
         if not self.kinds:
             return visit
         if visit.session is None:
             raise SignInNeeded(str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""))
         if visit.who.kind not in self.kinds:
+            visit.turned_away("entrance", path)
             raise Refused(
                 "this entrance is not yours",
                 policy="entrance",

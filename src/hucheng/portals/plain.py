@@ -21,6 +21,7 @@ KINDS: Mapping[str, str] = {
     "operator": mark("Operator"),
     "service": mark("A service of the node"),
     "gateway": mark("Gateway"),
+    "person": mark("Somebody at the site"),
 }
 SCOPES: Mapping[str, str] = {
     "care.readings": mark("See readings from devices at home"),

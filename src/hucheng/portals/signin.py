@@ -32,6 +32,7 @@ def entrance(shell: Shell) -> Entrance:
     @door.deed("/sign-in/demo")
     async def demo(visit: Visit) -> Response:
         if not shell.settings.demo:
+            visit.turned_away("sign-in", "a demo identity")
             raise Refused("demo identities are not known here", policy="sign-in", needed="an OpenID Connect sign-in")
         wanted = str(visit.form.get("persona", ""))
         for persona in await visit.services.people.personas():
@@ -61,8 +62,13 @@ def entrance(shell: Shell) -> Entrance:
         except HTTPError as error:
             raise Unavailable("the city's sign-in service does not answer", mend="try again") from error
         except (OAuthError, JoseError, ValueError, KeyError) as error:
+            visit.turned_away("sign-in", "the sign-in was not accepted")
             raise Refused("the sign-in was not accepted", policy="sign-in", needed="sign in again") from error
-        principal = await visit.services.people.of_claims(dict(token["userinfo"]))
+        try:
+            principal = await visit.services.people.of_claims(dict(token["userinfo"]))
+        except Refused as error:
+            visit.turned_away("sign-in", error.what)
+            raise
         return _enter(visit, Session(principal, demo=False), back)
 
     @door.deed("/sign-out")

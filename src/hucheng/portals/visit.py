@@ -72,6 +72,10 @@ class Visit:
             raise Refused("nobody is signed in", policy="sign-in", needed="a sign-in")
         return self.session.principal
 
+    def turned_away(self, door: str, what: str) -> None:
+        """Put it on record that this person was turned away at a door of the site; ``what`` names nobody."""
+        self.services.turned_away(door, self.principal.id if self.principal else None, what)
+
     @property
     def path(self) -> Mapping[str, str]:
         """The parts of the address."""
