@@ -52,7 +52,7 @@ def replay(
     run = secrets.token_hex(6)
     with Committed(settings, run) as committed:
         where = broker.ports(settings)
-        publisher = Publisher(Credentials(broker.folder(settings)).get(OPERATOR), where.mqtt)
+        publisher = Publisher(Credentials(broker.folder(settings)).get(OPERATOR), where.mqtt, patience_s=QUIET_S)
         try:
             sent = _send(source, publisher, contract, devices, run, speed, live, lambda n: progress(n, total))
             if not publisher.wait(QUIET_S):

@@ -12,24 +12,33 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from hucheng.base.broker import HOST
 from hucheng.base.credentials import Credential
-from hucheng.errors import StreamError
+from hucheng.errors import StreamError, Unavailable
 
 
 class Publisher:
     """One MQTT connection of one user. ``on_ack`` is told each token once its message was acknowledged.
 
     It comes back by itself when the broker does, and sends again what was not acknowledged (so a message may be stored
-    twice: its readings count as duplicates then).
+    twice: its readings count as duplicates then). ``patience_s``: how long nothing may be acknowledged while `publish`
+    waits; None: for ever, as a gateway does.
     """
 
     def __init__(
-        self, credential: Credential, port: int, *, in_flight: int = 64, on_ack: Callable[[Any], None] | None = None
+        self,
+        credential: Credential,
+        port: int,
+        *,
+        in_flight: int = 64,
+        on_ack: Callable[[Any], None] | None = None,
+        patience_s: float | None = None,
     ) -> None:
         self._tokens: dict[int, Any] = {}
         self._early: set[int] = set()
         self._lock = threading.Condition()
         self._most = in_flight
         self._on_ack = on_ack
+        self._patience_s = patience_s
+        self._heard = time.monotonic()
         self.acknowledged = 0
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=f"{credential.user}-{time.monotonic_ns():x}", protocol=mqtt.MQTTv311
@@ -57,11 +66,22 @@ class Publisher:
                 self._lock.wait(0.05)
 
     def publish(self, topic: str, body: bytes, token: Any = None) -> None:
-        """Hand over a message; waits while too many are not yet acknowledged. StreamError when we are refused."""
+        """Hand over a message; waits while too many are not yet acknowledged.
+
+        Raises StreamError when we are refused, Unavailable when the patience is at its end.
+        """
         with self._lock:
+            if not self._tokens:
+                self._heard = time.monotonic()
             while len(self._tokens) >= self._most:
-                self._lock.wait(0.5)
+                self._lock.wait(0.5 if self._patience_s is None else min(0.5, self._patience_s))
                 self._check()
+                if self._patience_s is not None and time.monotonic() - self._heard > self._patience_s:
+                    raise Unavailable(
+                        f"the broker acknowledged nothing for {self._patience_s:g} seconds",
+                        where="MQTT",
+                        mend="see `hucheng status`: is the disk full? What was acknowledged is kept: run it again",
+                    )
         self._check()
         info = self._client.publish(topic, body, qos=1)
         with self._lock:
@@ -97,6 +117,7 @@ class Publisher:
 
     def _done(self, token: Any) -> None:
         self.acknowledged += 1
+        self._heard = time.monotonic()
         if self._on_ack is not None:
             self._on_ack(token)
 
