@@ -25,6 +25,14 @@ def test_a_csv_keeps_what_it_says(tmp_path: Path) -> None:
     assert second.observed_at == ["soon"] and second.value == ["high"] and second.resident_id == [None]
 
 
+def test_a_row_without_a_device_is_a_reading_and_no_device(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(HEAD + "r1,d1,m,2026-03-01T08:00:00Z,1,/min\nr1,,m,2026-03-01T08:00:01Z,2,/min\n")
+    source = FileSource(file)
+    assert source.devices() == [("d1", "r1")] and source.count() == 2
+    assert [batch.device_id for batch in source.batches(10)] == [["d1", ""]]
+
+
 def test_a_parquet_file_without_residents(tmp_path: Path) -> None:
     file = tmp_path / "a.parquet"
     duckdb.sql(

@@ -160,11 +160,13 @@ def test_live_replay_lets_history_raise_findings(tmp_path: Path) -> None:
         "gw-1-d0,systolic_bp,2026-01-01T00:05:00Z,high,mm[Hg]\n"
         "gw-1-d0,systolic_bp,never,120,mm[Hg]\n"
         "gw-9-d0,systolic_bp,2026-01-01T00:05:00Z,120,mm[Hg]\n"
+        ",systolic_bp,2026-01-01T00:05:00Z,120,mm[Hg]\n"
     )
     with running(tmp_path / "home", ["gw-1"], rows(["gw-1"], 1)) as (here, _, _):
         devices = {row.device_id: row for row in rows(["gw-1"], 1)}
         counts = replay(here, file, CONTRACT, devices)
-        assert (counts.received, counts.accepted, counts.quarantined) == (4, 1, 3)
+        assert (counts.received, counts.accepted, counts.quarantined) == (5, 1, 4)
+        assert Quarantine(tmp_path / "home" / "lake").counts()["unknown_device"] == 2
         assert findings(here) == []
         file.write_text(file.read_text().replace(",185,", ",186,").replace("08:00:00+08", "08:01:00+08"))
         assert replay(here, file, CONTRACT, devices, live=True).accepted == 1

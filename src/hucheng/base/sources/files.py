@@ -50,9 +50,12 @@ class FileSource:
             )
 
     def devices(self) -> list[tuple[str, str | None]]:
-        """Every (device_id, resident_id) that occurs."""
+        """Every (device_id, resident_id) that occurs; rows without a device are nobody's, and end in quarantine."""
         resident = "CAST(resident_id AS VARCHAR)" if "resident_id" in self.columns else "NULL"
-        return self._rows(f"SELECT DISTINCT CAST(device_id AS VARCHAR), {resident} FROM {self._from} ORDER BY 1, 2")
+        return self._rows(
+            f"SELECT DISTINCT CAST(device_id AS VARCHAR) AS device, {resident} FROM {self._from} "
+            "WHERE trim(device) <> '' ORDER BY 1, 2"
+        )
 
     def count(self) -> int:
         """How many readings there are."""
