@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -83,6 +84,26 @@ def test_a_destroyed_key_is_gone_and_its_number_is_never_used_again(ledger: Ledg
     assert keys.person("R2").number == 8  # 7 was drawn again, and refused
     assert keys.person("R1").number == 9  # the same person anew is somebody else
     with pytest.raises(KeyMissing):
+        keys.unseal("R1", body, "here")
+
+
+@pytest.mark.parametrize("reading", ["people", "warm"])
+def test_a_key_destroyed_while_it_is_read_is_not_kept(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, reading: str
+) -> None:
+    body = Keys(ledger, MASTER).seal("R1", b"tea", "here")
+    keys = Keys(ledger, MASTER)
+    stored = keys._stored
+
+    def destroying(conn: Any, resident_ids: list[str]) -> Any:
+        monkeypatch.setattr(keys, "_stored", stored)
+        found = stored(conn, resident_ids)
+        keys.destroy("R1")
+        return found
+
+    monkeypatch.setattr(keys, "_stored", destroying)
+    keys.people(["R1"], make=False) if reading == "people" else keys.warm()
+    with pytest.raises(KeyMissing, match="destroyed"):
         keys.unseal("R1", body, "here")
 
 

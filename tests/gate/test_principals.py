@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gate.gatekit import ORGS, PRINCIPALS
@@ -49,6 +51,39 @@ def test_a_tree_is_a_tree(people: Principals) -> None:
     with pytest.raises(NotFound):
         people.org("nowhere")
     assert people.path("lj") == ("cn", "lj")
+
+
+@pytest.mark.parametrize("reading", ["get", "warm"])
+def test_who_leaves_while_she_is_read_is_not_kept_as_she_was(
+    people: Principals, monkeypatch: pytest.MonkeyPatch, reading: str
+) -> None:
+    shaped = people._shaped
+
+    def leaving(row: Any) -> Principal:
+        monkeypatch.setattr(people, "_shaped", shaped)
+        people.end("li")  # after her row was read, before it is remembered
+        return shaped(row)
+
+    monkeypatch.setattr(people, "_shaped", leaving)
+    people.get("li") if reading == "get" else people.warm()
+    with pytest.raises(Refused, match="ended"):
+        people.get("li")
+
+
+def test_a_place_that_moves_while_the_tree_is_read_is_found_where_it_is(
+    people: Principals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = people._load_orgs
+
+    def moving(conn: Any) -> Any:
+        monkeypatch.setattr(people, "_load_orgs", loaded)
+        before = loaded(conn)
+        people.put_orgs([Org("south", "lj", "community", {"en": "South"})])
+        return before
+
+    monkeypatch.setattr(people, "_load_orgs", moving)
+    people.orgs()
+    assert people.path("south") == ("cn", "lj", "south")
 
 
 def test_who_moves_or_leaves_is_so_at_once(people: Principals) -> None:

@@ -136,6 +136,7 @@ class Keys:
         self._wrapping = AESGCM(self.sub("person keys"))
         self._people: dict[str, Person] = {}
         self._named: dict[int, str] = {}
+        self._destroyed = 0  # a key read before one was destroyed must not be kept after it
         self._lock = threading.Lock()
         self._derived: dict[str, bytes] = {}
         self.node = NodeKey(self.sub("node signature"))
@@ -162,28 +163,30 @@ class Keys:
 
         ``conn``: a write transaction in which missing keys are made; None opens one where it is needed.
         """
+        destroyed = self._destroyed
         wanted = dict.fromkeys(resident_ids)
         found = {rid: person for rid in wanted if (person := self._people.get(rid)) is not None}
         missing = [rid for rid in wanted if rid not in found]
         if missing:
             with self._ledger.seen(conn) as reading:
                 stored = self._stored(reading, missing)
-            self._remember(stored)
+            self._remember(stored, destroyed)
             found |= stored
             missing = [rid for rid in missing if rid not in found]
         if missing and make:
             with self._ledger.on(conn) as writing:
                 fresh = self._stored(writing, missing)  # made meanwhile by another thread
                 fresh |= self._make(writing, [rid for rid in missing if rid not in fresh])
-                after_commit(writing, lambda: self._remember(fresh))
+                after_commit(writing, lambda: self._remember(fresh, destroyed))
             found |= fresh
         return found
 
     def warm(self) -> None:
         """Take all people's keys into memory, as many as are kept there."""
+        destroyed = self._destroyed
         query = select(person_key.c.resident_id).where(person_key.c.resident_id.is_not(None)).limit(_CACHE - 1)
         with self._ledger.read() as conn:
-            self._remember(self._stored(conn, list(conn.execute(query).scalars())))
+            self._remember(self._stored(conn, list(conn.execute(query).scalars())), destroyed)
 
     def resident(self, number: int) -> str | None:
         """Who carries this number; None once erased."""
@@ -286,8 +289,10 @@ class Keys:
         same = select(person_key.c.person).where(person_key.c.person == number)
         return conn.execute(same).first() is not None
 
-    def _remember(self, people: dict[str, Person]) -> None:
+    def _remember(self, people: dict[str, Person], destroyed: int) -> None:
         with self._lock:
+            if destroyed != self._destroyed:
+                return
             if len(self._people) + len(people) > _CACHE:
                 self._people.clear()
                 self._named.clear()
@@ -296,6 +301,7 @@ class Keys:
 
     def _forget(self, resident_id: str, number: int) -> None:
         with self._lock:
+            self._destroyed += 1
             self._people.pop(resident_id, None)
             self._named.pop(number, None)
 

@@ -71,6 +71,7 @@ class Principals:
         self._orgs: dict[str, Org] | None = None
         self._below: dict[str, frozenset[str]] = {}
         self._people: dict[str, tuple[Principal, datetime | None]] = {}
+        self._changes = 0  # what was read before a change must not be kept after it
         self._lock = threading.Lock()
 
     def put_orgs(self, orgs: Iterable[Org], *, conn: Connection | None = None) -> None:
@@ -149,13 +150,15 @@ class Principals:
         """A principal in force. Raises Refused when nobody has this id, or not any longer."""
         found = self._people.get(principal_id)
         if found is None:
+            changes = self._changes
             with self._ledger.read() as conn:
                 row = conn.execute(select(principal).where(principal.c.id == principal_id)).first()
             if row is None:
                 raise Refused("nobody of this name may ask", policy="principal.known", needed="an entry as principal")
             found = self._shaped(row), row.ended_at
             with self._lock:
-                self._people[principal_id] = found
+                if changes == self._changes:
+                    self._people[principal_id] = found
         if found[1] is not None and found[1] <= self._clock():
             raise Refused(
                 "this principal's time ended",
@@ -213,12 +216,14 @@ class Principals:
 
     def below(self, org_id: str) -> frozenset[str]:
         """A place and every place below it."""
+        changes = self._changes
         tree = self._tree()
         found = self._below.get(org_id)
         if found is None:
             found = frozenset(one for one in tree if org_id in _path(tree, one))
             with self._lock:
-                self._below[org_id] = found
+                if changes == self._changes:
+                    self._below[org_id] = found
         return found
 
     def area(self, asking: Principal) -> frozenset[str]:
@@ -233,15 +238,18 @@ class Principals:
 
     def warm(self) -> None:
         """Take all principals into memory in one pass."""
+        changes = self._changes
         with self._ledger.read() as conn:
             rows = conn.execute(select(principal)).all()
         found = {row.id: (self._shaped(row), row.ended_at) for row in rows}
         with self._lock:
-            self._people.update(found)
+            if changes == self._changes:
+                self._people.update(found)
 
     def forget_cached(self) -> None:
         """Read everything anew."""
         with self._lock:
+            self._changes += 1
             self._orgs = None
             self._below.clear()
             self._people.clear()
@@ -249,9 +257,12 @@ class Principals:
     def _tree(self) -> dict[str, Org]:
         tree = self._orgs
         if tree is None:
+            changes = self._changes
             with self._ledger.read() as conn:
                 tree = self._load_orgs(conn)
-            self._orgs = tree
+            with self._lock:
+                if changes == self._changes:
+                    self._orgs = tree
         return tree
 
     @staticmethod

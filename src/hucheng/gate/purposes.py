@@ -337,9 +337,12 @@ class Purposes:
     def _current(self) -> dict[tuple[str, str], Request]:
         states = self._states
         if states is None:
+            changes = self.changes
             with self._ledger.read() as conn:
                 states = self._load(conn)
-            self._states = states
+            with self._lock:
+                if changes == self.changes:  # what was read before a change must not be kept after it
+                    self._states = states
         return states
 
     @staticmethod
