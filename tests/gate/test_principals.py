@@ -86,6 +86,22 @@ def test_a_place_that_moves_while_the_tree_is_read_is_found_where_it_is(
     assert people.path("south") == ("cn", "lj", "south")
 
 
+def test_a_changed_role_locks_nobody_out_and_revives_nobody(people: Principals) -> None:
+    people.put([Principal("li", "officer", "李敏", ("cn", "lj", "east"), ("lead",))])
+    found = people.by_subject("https://id.example|42")
+    assert found is not None and found.roles == ("lead",)
+    people.put([found], subjects={"li": "https://id.example|7"})
+    assert people.by_subject("https://id.example|42") is None
+    assert people.by_subject("https://id.example|7") == found
+
+    people.end("li")
+    people.put([Principal("li", "officer", "李敏", ("cn", "lj", "east"), ("duty",))])
+    with pytest.raises(Refused, match="ended"):
+        people.get("li")
+    people.revive(["li"])
+    assert people.get("li").roles == ("duty",)
+
+
 def test_who_moves_or_leaves_is_so_at_once(people: Principals) -> None:
     people.put_orgs([Org("south", "lj", "community", {"en": "South"})])
     people.put([Principal("li", "officer", "李敏", ("cn", "lj", "south"))])

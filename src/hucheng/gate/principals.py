@@ -97,6 +97,7 @@ class Principals:
     ) -> None:
         """Enter or change principals; ``subjects`` gives, by id, who they are at the identity provider.
 
+        Whoever is not in ``subjects`` keeps the identity they have, and whose time ended stays ended (`revive`).
         Raises BadRequest when a place is not in the tree.
         """
         given = list(principals)
@@ -116,17 +117,23 @@ class Principals:
                         "org": one.org[-1],
                         "roles": list(one.roles),
                         "resident_id": one.resident_id,
-                        "subject": (subjects or {}).get(one.id),
-                        "ended_at": None,
                     }
                 )
-            if rows:
-                statement = insert(writing, principal)
-                change = {
-                    name: statement.excluded[name]
-                    for name in ("kind", "name", "org", "roles", "resident_id", "subject", "ended_at")
-                }
-                writing.execute(statement.on_conflict_do_update(index_elements=["id"], set_=change), rows)
+            known = subjects or {}
+            named = [row | {"subject": known[str(row["id"])]} for row in rows if row["id"] in known]
+            others = [row for row in rows if row["id"] not in known]
+            for some in (named, others):
+                if some:
+                    statement = insert(writing, principal)
+                    change = {name: statement.excluded[name] for name in some[0] if name != "id"}
+                    writing.execute(statement.on_conflict_do_update(index_elements=["id"], set_=change), some)
+            after_commit(writing, self.forget_cached)
+
+    def revive(self, principal_ids: Iterable[str], *, conn: Connection | None = None) -> None:
+        """Let principals whose time ended ask again."""
+        with self._ledger.on(conn) as writing:
+            for one in principal_ids:
+                writing.execute(principal.update().where(principal.c.id == one).values(ended_at=None))
             after_commit(writing, self.forget_cached)
 
     def end(self, principal_id: str, at: datetime | None = None, *, conn: Connection | None = None) -> None:

@@ -45,7 +45,10 @@ class Pairing:
     def entered(self, devices: Iterable[Mapping[str, Any]]) -> None:
         """Devices were entered or changed: whose link holds, and whose does no longer."""
         rows = [row for row in devices if row.get("dataset") == DATASET]
-        self.rooms.principals.put(holders(rows, self._place))
+        linked = list(holders(rows, self._place))
+        with self.rooms.ledger.begin() as conn:
+            self.rooms.principals.put(linked, conn=conn)
+            self.rooms.principals.revive([one.id for one in linked], conn=conn)  # a device may come back into service
         for row in rows:
             if row.get("ended_at") or not row.get("resident_id"):
                 self.ended(row["device_id"])
