@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from hucheng.base.ledger import Ledger
-from hucheng.cases import erasure, outbox, owing, store
+from hucheng.cases import erasure, owing, store
 from hucheng.cases.handling import next_due, shift_due
 from hucheng.cases.notices import Notices
 from hucheng.cases.rosters import RosterLine
@@ -102,7 +102,7 @@ def test_notices_and_what_is_owed(either: Town, clock: Clock) -> None:
     while (wait := notices.due()) is not None:
         clock.after(wait)
     with town.ledger.read() as conn:
-        assert outbox.undelivered(conn) == 1
+        assert owing.count(conn, "not_delivered") == 1
         assert conn.execute(select(notice.c.tries)).scalar_one() == 4
         assert {one.kind for one in owing.at_desk(conn, ["c1"], "x")} == {"resident", "not_delivered"}
     assert ("not_delivered", 1) in town.history(case_id)

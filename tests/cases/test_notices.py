@@ -16,10 +16,12 @@ import pytest
 from aiosmtpd.controller import Controller
 from sqlalchemy import select
 
+from hucheng.cases import owing
 from hucheng.cases.clock import Poller
+from hucheng.cases.erasure import erase
 from hucheng.cases.notices import CARRIERS, Notices, deliver
 from hucheng.cases.rosters import RosterLine
-from hucheng.cases.tables import case_owed, notice
+from hucheng.cases.tables import case_file, case_owed, notice
 
 from .conftest import Clock, Town, town_on
 
@@ -142,6 +144,33 @@ def test_not_delivered_is_an_event_and_a_task_somebody_owes(town: Town, clock: C
     assert (row.who, row.owner, row.done_at) == ("李值班", None, None)
     assert "李值班" in row.text["zh"]
     assert notices.due() is None
+
+
+def test_undelivered_notices_count_until_somebody_has_acted_on_them(town: Town, clock: Clock) -> None:
+    case_id = opened(town, "json://127.0.0.1:9/nobody")
+    notices = Notices(town.ledger, town.handling, clock, send=lambda *_: "no")
+    for _ in range(4):
+        clock.after(notices.due() or 0)
+    with town.ledger.read() as conn:
+        assert owing.count(conn, "not_delivered") == 1
+        assert owing.count(conn, "not_delivered", [case_file.c.community == "another"]) == 0
+        [one] = [one for one in owing.of_case(conn, case_id) if one.kind == "not_delivered"]
+    town.act(case_id, "answer", to=one.id, note="已电话联系")
+    with town.ledger.read() as conn:
+        assert owing.count(conn, "not_delivered") == 0
+
+
+def test_the_name_of_an_erased_carer_is_in_no_notice(town: Town, clock: Clock) -> None:
+    case_id = opened(town, "json://127.0.0.1:9/nobody")
+    notices = Notices(town.ledger, town.handling, clock, send=lambda *_: "no")
+    for _ in range(4):
+        clock.after(notices.due() or 0)
+    with town.ledger.begin() as conn:
+        assert conn.execute(select(notice.c.who).where(notice.c.case_id == case_id)).scalars().all() == ["李值班"]
+        erase(conn, "r-li", clock(), ["officer-li"])
+        assert conn.execute(select(notice.c.who)).scalars().all() == ["erased"]
+        [one] = [one for one in owing.of_case(conn, case_id) if one.kind == "not_delivered"]
+    assert one.to == "erased" and "李值班" not in str(one.text)
 
 
 def test_what_waits_survives_a_restart_and_goes_out_once(town: Town, clock: Clock) -> None:

@@ -98,6 +98,25 @@ def test_the_policies_permit_exactly_what_they_are_meant_to(kind: str, action: s
     assert allowed == permitted(kind, action, fact)
 
 
+CARRIED = ["cases.go", "cases.visit", "cases.hand_over", "cases.close"]
+SHARED = ["cases.take", "cases.note", "cases.answer"]
+
+
+@given(st.sampled_from(KINDS), st.sampled_from([*CARRIED, *SHARED]), facts)
+@settings(deadline=None, max_examples=300)
+def test_a_case_is_carried_by_who_has_it_or_an_officer_of_the_area(kind: str, action: str, fact: Facts) -> None:
+    """Who was called may take it, note and answer; going, handing over and closing are not theirs."""
+    officer = kind == "officer" and fact.in_area
+    allowed = fact.case and (officer or fact.case_mine or (action in SHARED and fact.case_called))
+    allowed |= officer and action in ("cases.note", "cases.answer")
+    try:
+        BASE.decide(who(kind), action, None, fact)
+    except Refused:
+        assert not allowed
+    else:
+        assert allowed
+
+
 def test_a_refusal_names_only_what_is_missing() -> None:
     error = refused("resident", "read", Facts(purpose="rights.journal", mandate=True))
     assert error.details["policy"] in ("rights.journal.own", "rights.journal.mandate")

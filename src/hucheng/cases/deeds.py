@@ -59,6 +59,10 @@ def do(conn: Connection, handling: Handling, case_id: str, deed: Deed, now: date
     _DEEDS[deed.action](_Moment(conn, handling, row, running, deed, now))
 
 
+CARRYING = frozenset({"go", "visit", "hand_over", "close"})
+"""Deeds for whoever has the case, or an officer of the area (the gate's policy ``cases.carry``)."""
+
+
 def possible(running: Running) -> list[str]:
     """Deeds that fit where the process stands."""
     step = running.step

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, false, func, select
 
 from hucheng.base.ledger import Ledger
 from hucheng.base.rpc import exposed
-from hucheng.cases import deeds, outbox, owing, store
+from hucheng.cases import deeds, owing, store
 from hucheng.cases.deeds import Deed
 from hucheng.cases.handling import Handling
 from hucheng.cases.pulse import Pulse
@@ -39,7 +39,7 @@ ORDERS: Final = {
     "closed": ("closed_at", True),
 }
 MAX_PAGE: Final = 500
-MAX_WAIT_S: Final = 55.0
+MAX_WAIT_S: Final = 15.0
 COUNTS_S: Final = timedelta(milliseconds=250)
 QUIET_COUNTS_S: Final = timedelta(seconds=2)
 _MISSING: Final[dict[str, Any]] = {"title": {}, "text": {}, "reasons": [], "assigned_to": None, "assigned_name": None}
@@ -87,7 +87,10 @@ class Desk:
         """A whole case. Raises NotFound where there is none, or not for this principal."""
         found = self._one(principal, case_id)
         with self._ledger.read() as conn:
-            return self._view(conn, _row(found), found)
+            view = self._view(conn, _row(found), found)
+        if principal.kind != "officer" and view.row.assigned_to != principal.id:
+            view.actions = [name for name in view.actions if name not in deeds.CARRYING]
+        return view
 
     @exposed
     def act(
@@ -99,8 +102,11 @@ class Desk:
         to: str | None = None,
         outcome: str | None = None,
         eta_minutes: int | None = None,
-    ) -> CaseView:
+    ) -> CaseView | None:
         """Do something with a case: take, go, visit, hand_over, note, answer, close.
+
+        Gives the case as `case` would show it to this principal now; None where that is nothing any more, as after
+        handing it to somebody else.
 
         ``to``: whom it is handed to (a principal's id, or "roster"), or which owed answer was given. Raises NotFound,
         Refused, CaseError where the deed does not fit the state, BadRequest where something is missing.
@@ -122,10 +128,10 @@ class Desk:
         )
         with self._ledger.begin() as conn:
             deeds.do(conn, self._handling, case_id, deed, self._clock())
-        with self._ledger.read() as conn:
-            kept = conn.execute(select(case_file).where(_is(case_id))).one()
-            found = store.shaped(kept, self._handling.bodies)
-            return self._view(conn, _row(found), found)
+        try:
+            return self.case(principal, case_id)
+        except (NotFound, Refused):
+            return None
 
     @exposed
     def owed(self, principal: Principal, limit: int = 50, offset: int = 0) -> list[Owed]:
@@ -151,7 +157,7 @@ class Desk:
     def _area(self, principal: Principal) -> frozenset[str]:
         return self._gate.principals.area(principal) if principal.kind == "officer" else frozenset()
 
-    @exposed
+    @exposed(within_s=MAX_WAIT_S + 5)
     async def changes(self, since: int, timeout_s: float) -> int:
         """Wait until anything changed since that version, at most so many seconds; the version now."""
         return await self._pulse.after(since, min(max(timeout_s, 0.0), MAX_WAIT_S))
@@ -199,7 +205,7 @@ class Desk:
         with self._ledger.read() as conn:
             rows = conn.execute(grouped).all()
             opened = conn.execute(select(func.count()).select_from(case_file).where(*within)).scalar_one()
-            undelivered = outbox.undelivered(conn)
+            undelivered = owing.count(conn, "not_delivered", within)
         kinds: dict[str, int] = {}
         for row in rows:
             kinds[row.kind] = kinds.get(row.kind, 0) + row.n

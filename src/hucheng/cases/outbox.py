@@ -105,13 +105,15 @@ def failed(conn: Connection, one: Waiting, why: str, now: datetime) -> bool:
     return bool(conn.execute(change.values(**values)).rowcount) and last
 
 
+def unname(conn: Connection, cases: Sequence[str], lines: Sequence[str], by: str) -> None:
+    """Take the names out of notices about these cases, and of those to these lines of the roster."""
+    for column, values in ((notice.c.case_id, cases), (notice.c.line, lines)):
+        for start in range(0, len(values), 400):
+            part = list(values[start : start + 400])
+            conn.execute(update(notice).where(column.in_(part)).values(who=by))
+
+
 def drop(conn: Connection, case_id: str) -> None:
     """Somebody has the case: calls that were not sent yet are not needed any more."""
     mine = update(notice).where(notice.c.case_id == case_id, notice.c.state == "waiting", notice.c.tier > 0)
     conn.execute(mine.values(state="dropped"))
-
-
-def undelivered(conn: Connection) -> int:
-    """How many notices were given up."""
-    query = select(func.count()).select_from(notice).where(notice.c.state == "failed")
-    return int(conn.execute(query).scalar_one())

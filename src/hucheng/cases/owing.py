@@ -91,6 +91,19 @@ def count_at_desk(conn: Connection, communities: Collection[str], who: str) -> i
     return int(conn.execute(query).scalar_one())
 
 
+def count(conn: Connection, kind: str, within: Sequence[ColumnElement[bool]] = ()) -> int:
+    """How many of a kind are owed still; ``within``: of which cases."""
+    open_ones = select(func.count()).select_from(case_owed.join(case_file, case_file.c.id == case_owed.c.case_id))
+    here = (case_owed.c.kind == kind, case_owed.c.done_at.is_(None), *within)
+    return int(conn.execute(open_ones.where(*here)).scalar_one())
+
+
+def unname(conn: Connection, names: Sequence[str], nobody: str, text: dict[str, str]) -> None:
+    """Take these names out of what is owed about notices to them."""
+    theirs = (case_owed.c.kind == "not_delivered") & case_owed.c.who.in_(list(names))
+    conn.execute(update(case_owed).where(theirs).values(who=nobody, text=text))
+
+
 def _theirs(communities: Collection[str], who: str) -> ColumnElement[bool]:
     return or_(case_owed.c.owner == who, case_owed.c.community.in_(list(communities)))
 

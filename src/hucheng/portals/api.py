@@ -108,7 +108,7 @@ def _people(api: Api) -> None:
         """One case: its row, history, diagram and what may be done."""
         return await asked.services.desk.case(asked.who, asked.path["case_id"])
 
-    @api.call("POST", "/cases/{case_id}/actions", CaseView, group="Cases", takes=Acting)
+    @api.call("POST", "/cases/{case_id}/actions", CaseView | None, group="Cases", takes=Acting)
     async def act(asked: Asked) -> Any:
         """Do something with a case: take, go, visit, hand_over, note, answer or close."""
         deed: Acting = await asked.body(Acting)
