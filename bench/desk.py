@@ -17,7 +17,7 @@ from tests.node.stewarding import Process, a_finding, make_home
 from bench.table import Figure
 from hucheng.base import stream
 from hucheng.base.broker import Broker
-from hucheng.base.rpc import Client, proxy
+from hucheng.base.rpcclient import Client, proxy
 from hucheng.cases.desk import Desk
 from hucheng.decisions.findings import encode
 from hucheng.gate import Principal

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from hucheng.base.rpc import Client, Server, SyncClient, exposed, proxy, sync_proxy
+from hucheng.base.rpc import WITHIN_S, Server, exposed, signatures
+from hucheng.base.rpcclient import Client, SyncClient, proxy, sync_proxy
+from hucheng.cases.desk import MAX_WAIT_S
 from hucheng.errors import BadRequest, NotFound, Refused, Unavailable
+from hucheng.node.steward import SERVED
 
 
 class Person(msgspec.Struct):
@@ -34,7 +38,11 @@ class Desk:
     def break_down(self) -> None:
         raise ZeroDivisionError("one over none")
 
-    @exposed
+    @exposed(within_s=0.1)
+    async def never(self) -> None:
+        await asyncio.Event().wait()
+
+    @exposed(within_s=60)
     async def wait(self) -> str:
         await self.gate.wait()
         return "woken"
@@ -116,6 +124,51 @@ def test_callers_of_a_dead_server_are_told_at_once_and_the_next_start_is_found(t
         await again.stop()
 
     run(tmp_path / "s", body)
+
+
+def test_a_call_that_is_not_answered_ends_and_the_connection_serves_the_others(tmp_path: Path) -> None:
+    async def body(desk, client, server):
+        waiting = asyncio.create_task(desk.wait())
+        with pytest.raises(Unavailable, match=r"did not answer in 0\.1 s"):
+            await desk.never()
+        assert await desk.greet(LI) == [LI]
+        await desk.wake()
+        assert await waiting == "woken"
+
+        def command() -> None:
+            with SyncClient(tmp_path / "s") as plain:
+                sync_proxy(Desk, plain, "desk").never()
+
+        with pytest.raises(Unavailable, match=r"did not answer in 0\.1 s"):
+            await asyncio.to_thread(command)
+
+    run(tmp_path / "s", body)
+
+
+def test_a_server_that_stands_still_is_one_that_does_not_answer(tmp_path: Path) -> None:
+    async def main() -> None:
+        standing = socket.socket(socket.AF_UNIX)  # as one that was stopped: the kernel takes calls, nobody reads them
+        standing.bind(str(tmp_path / "s"))
+        standing.listen()
+        client = Client(tmp_path / "s")
+        try:
+            for _ in range(3):
+                with pytest.raises(Unavailable):
+                    await client.call("desk.greet", {"person": {}}, within_s=0.1)
+        finally:
+            await client.close()
+            standing.close()
+
+    asyncio.run(main())
+
+
+def test_every_method_says_how_long_its_callers_wait() -> None:
+    limits = {
+        f"{name}.{method}": read.within_s for name, kind in SERVED.items() for method, read in signatures(kind).items()
+    }
+    assert limits["desk.queue"] == limits["gate.look"] == WITHIN_S == 10
+    assert limits["desk.changes"] > MAX_WAIT_S
+    assert min(limits[long] for long in ("enrolment.erase", "journal.verify", "quarantine.replay")) >= 600
 
 
 def test_the_command_line_calls_the_same_methods(tmp_path: Path) -> None:

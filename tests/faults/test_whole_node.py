@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
+import signal
 import sqlite3
 import threading
 import time
@@ -263,6 +265,16 @@ def test_with_the_steward_down_alarms_wait_and_the_screen_says_that_it_is_blind(
         stop.set()
         holding.join()
         until(node.ready, 60, "the node with its steward back")
+        steward = int(node.parts()["steward"]["pid"])
+        os.kill(steward, signal.SIGSTOP)  # it is there and does not answer
+        try:
+            page = httpx.get(f"{node.url}/sign-in", headers={"Accept": "text/html"}, timeout=60)
+            health = httpx.get(f"{node.url}/health", timeout=60)
+        finally:
+            os.kill(steward, signal.SIGCONT)
+        assert page.status_code == 503 and "blind" in page.text
+        assert (health.status_code, health.json()["status"]) == (503, "blind")
+        until(node.ready, 60, "the node with its steward awake")
         gateway.start()
         gateway.stop()
         until(lambda: any(case["resident_id"] == "fault-1" for case in cases(node)), 60, "the alarm that waited")

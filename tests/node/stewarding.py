@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hucheng.apps import App, load_apps
-from hucheng.base.rpc import SyncClient, sync_proxy
+from hucheng.base.rpcclient import SyncClient, sync_proxy
 from hucheng.city.create import create as create_city
 from hucheng.decisions.findings import FactUsed, Finding, Reason, finding_id
 from hucheng.errors import Unavailable

@@ -17,7 +17,7 @@ import pytest
 from hucheng.base import broker
 from hucheng.base.credentials import Credentials
 from hucheng.base.lake import Lake
-from hucheng.base.rpc import SyncClient, sync_proxy
+from hucheng.base.rpcclient import SyncClient, sync_proxy
 from hucheng.base.sources.mqtt import Publisher
 from hucheng.gate import JournalDesk, Line
 from hucheng.node.people import People

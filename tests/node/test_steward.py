@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from hucheng.base.rpc import Client, Server, proxy
+from hucheng.base.rpc import Server
+from hucheng.base.rpcclient import Client, proxy
 from hucheng.cases.rosters import RosterLine
 from hucheng.decisions.findings import encode
 from hucheng.errors import BadRequest, CaseError, HuchengError, NotFound, Refused

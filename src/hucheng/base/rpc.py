@@ -1,9 +1,9 @@
-"""The local socket between the processes of one node: typed calls, many at once on one connection.
+"""The local socket between the processes of one node, as the serving side has it; `rpcclient` is the other.
 
 A frame is four bytes of length (big endian) and a msgpack array: ``[id, "object.method", arguments]`` one way,
 ``[id, result, error]`` the other. Arguments and results are whatever msgspec can carry; both sides read them with
 the method's own annotations, so that what arrives has the promised types. An error crosses with its class, so that a
-refusal in the steward is a refusal in the page.
+refusal in the steward is a refusal in the page. Many calls are under way at once on one connection.
 """
 
 from __future__ import annotations
@@ -14,38 +14,47 @@ import inspect
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, TypeVar, get_type_hints, overload
 
 import msgspec
 
 from hucheng import errors
 
-T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
+WITHIN_S = 10.0
+"""What a caller waits for an answer, where the method says nothing else."""
 MAX_FRAME = 64 * 1024 * 1024
-_HEAD = struct.Struct(">I")
+HEAD = struct.Struct(">I")
 _PEER = struct.Struct("3i")
-_encode = msgspec.msgpack.Encoder().encode
+encode = msgspec.msgpack.Encoder().encode
 _raw_call = msgspec.msgpack.Decoder(tuple[int, str, msgspec.Raw])
-_raw_answer = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw, msgspec.Raw])
-_NIL = b"\xc0"
+NIL = b"\xc0"
 
 
-def exposed(method: F) -> F:
-    """Mark a method that may be called over the socket."""
-    method.__exposed__ = True  # type: ignore[attr-defined]
-    return method
+@overload
+def exposed(method: F) -> F: ...
+@overload
+def exposed(*, within_s: float) -> Callable[[F], F]: ...
+def exposed(method: F | None = None, *, within_s: float = WITHIN_S) -> F | Callable[[F], F]:
+    """Mark a method that may be called over the socket; whoever calls it waits ``within_s`` seconds for the answer."""
+
+    def marked(method: F) -> F:
+        method.__exposed__ = within_s  # type: ignore[attr-defined]
+        return method
+
+    return marked if method is None else marked(method)
 
 
-class _Signature:
+class Signature:
     """Readers for one method's arguments and result, made once from its annotations."""
 
     def __init__(self, method: Callable[..., Any]) -> None:
         hints = get_type_hints(inspect.unwrap(method))
+        self.within_s: float = getattr(method, "__exposed__", WITHIN_S)
         self.names = [name for name in inspect.signature(method).parameters if name != "self"]
         fields: list[Any] = []
         for name, parameter in inspect.signature(method).parameters.items():
@@ -63,15 +72,16 @@ class _Signature:
         self.result = msgspec.msgpack.Decoder(hints.get("return", Any))
 
 
-def _signatures(kind: type) -> dict[str, _Signature]:
+def signatures(kind: type) -> dict[str, Signature]:
+    """The exposed methods of a class, by name."""
     return {
-        name: _Signature(method)
+        name: Signature(method)
         for name, method in inspect.getmembers(kind, callable)
-        if getattr(method, "__exposed__", False)
+        if getattr(method, "__exposed__", None)
     }
 
 
-class _WireError(msgspec.Struct):
+class WireError(msgspec.Struct):
     """An error as it crosses the socket."""
 
     code: str
@@ -81,17 +91,16 @@ class _WireError(msgspec.Struct):
     details: dict[str, Any] = {}
 
     @classmethod
-    def of(cls, error: BaseException) -> _WireError:
+    def of(cls, error: BaseException) -> WireError:
+        """As it is told; an error that is not ours by its class and text."""
         if isinstance(error, errors.HuchengError):
             return cls(error.code, error.what, error.where, error.mend, error.details)
         return cls("HuchengError", f"{type(error).__name__}: {error}", "inside the steward", None)
 
     def rebuild(self) -> errors.HuchengError:
+        """As it is raised again on the other side."""
         kind = errors.kinds().get(self.code, errors.HuchengError)
         return kind(self.what, where=self.where, mend=self.mend, **self.details)
-
-
-_error_reader = msgspec.msgpack.Decoder(_WireError | None)
 
 
 class Server:
@@ -102,9 +111,9 @@ class Server:
 
     def __init__(self, path: Path, objects: Mapping[str, object], threads: int = 16) -> None:
         self.path = path
-        self._methods: dict[str, tuple[Callable[..., Any], _Signature]] = {}
+        self._methods: dict[str, tuple[Callable[..., Any], Signature]] = {}
         for name, served in objects.items():
-            for method, signature in _signatures(type(served)).items():
+            for method, signature in signatures(type(served)).items():
                 self._methods[f"{name}.{method}"] = (getattr(served, method), signature)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rpc")
         self._server: asyncio.Server | None = None
@@ -137,7 +146,7 @@ class Server:
         self._open.add(writer)
         try:
             while True:
-                frame = await _read_frame(reader)
+                frame = await read_frame(reader)
                 task = asyncio.create_task(self._answer(frame, writer))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -162,14 +171,14 @@ class Server:
             else:
                 loop = asyncio.get_running_loop()
                 result = await loop.run_in_executor(self._pool, lambda: method(**arguments))
-            body = b"\x93" + _encode(number) + _encode(result) + _NIL
+            body = b"\x93" + encode(number) + encode(result) + NIL
         except msgspec.ValidationError as error:
             wrong = errors.BadRequest(f"arguments do not fit: {error}", where=str(self.path))
-            body = b"\x93" + _encode(number) + _NIL + _encode(_WireError.of(wrong))
+            body = b"\x93" + encode(number) + NIL + encode(WireError.of(wrong))
         except Exception as error:
-            body = b"\x93" + _encode(number) + _NIL + _encode(_WireError.of(error))
+            body = b"\x93" + encode(number) + NIL + encode(WireError.of(error))
         with contextlib.suppress(ConnectionError, RuntimeError):
-            writer.write(_HEAD.pack(len(body)) + body)
+            writer.write(HEAD.pack(len(body)) + body)
             await writer.drain()
 
 
@@ -182,164 +191,9 @@ def _same_user(sock: socket.socket) -> bool:
     return uid in (os.getuid(), 0)
 
 
-async def _read_frame(reader: asyncio.StreamReader) -> bytes:
-    (length,) = _HEAD.unpack(await reader.readexactly(_HEAD.size))
+async def read_frame(reader: asyncio.StreamReader) -> bytes:
+    """The next frame. Raises ValueError for one that is too large."""
+    (length,) = HEAD.unpack(await reader.readexactly(HEAD.size))
     if length > MAX_FRAME:
         raise ValueError(f"a frame of {length} bytes is over the limit")
     return await reader.readexactly(length)
-
-
-def _gone(path: Path) -> errors.Unavailable:
-    return errors.Unavailable(
-        "the steward does not answer", where=str(path), mend="is the node running? start it with `hucheng up`"
-    )
-
-
-class Client:
-    """One connection to a Server, shared by many callers; opened when first needed and again after a loss."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._waiting: dict[int, asyncio.Future[msgspec.Raw]] = {}
-        self._number = 0
-        self._writer: asyncio.StreamWriter | None = None
-        self._listener: asyncio.Task[None] | None = None
-        self._lock = asyncio.Lock()
-
-    async def call(self, name: str, arguments: dict[str, Any]) -> msgspec.Raw:
-        """Call a method by its full name; returns the undecoded result or raises the other side's error."""
-        writer = await self._connected()
-        self._number += 1
-        number = self._number
-        future: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = future
-        body = _encode([number, name, arguments])
-        try:
-            writer.write(_HEAD.pack(len(body)) + body)
-            return await future
-        except (ConnectionError, RuntimeError) as error:
-            raise _gone(self.path) from error
-        finally:
-            self._waiting.pop(number, None)
-
-    async def close(self) -> None:
-        """Let go of the connection."""
-        if self._listener is not None:
-            self._listener.cancel()
-            await asyncio.gather(self._listener, return_exceptions=True)
-        if self._writer is not None:
-            self._writer.close()
-        self._writer = self._listener = None
-
-    async def _connected(self) -> asyncio.StreamWriter:
-        async with self._lock:
-            if self._writer is None or self._writer.is_closing():
-                try:
-                    reader, self._writer = await asyncio.open_unix_connection(str(self.path), limit=1 << 20)
-                except OSError as error:
-                    raise _gone(self.path) from error
-                self._listener = asyncio.create_task(self._listen(reader, self._writer))
-            return self._writer
-
-    async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                number, result, failed = _raw_answer.decode(await _read_frame(reader))
-                future = self._waiting.get(number)
-                if future is None or future.done():
-                    continue
-                if bytes(failed) == _NIL:
-                    future.set_result(result)
-                else:
-                    wire = _error_reader.decode(failed)
-                    future.set_exception(cast(_WireError, wire).rebuild())
-        except (asyncio.IncompleteReadError, ConnectionError, ValueError, msgspec.DecodeError):
-            pass
-        finally:
-            writer.close()
-            if self._writer is writer:
-                self._writer = None
-            for future in self._waiting.values():
-                if not future.done():
-                    future.set_exception(_gone(self.path))
-
-
-class SyncClient:
-    """A plain blocking connection for the command line: one call at a time."""
-
-    def __init__(self, path: Path, timeout_s: float = 60.0) -> None:
-        self.path = path
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(timeout_s)
-        try:
-            self._socket.connect(str(path))
-        except OSError as error:
-            self._socket.close()
-            raise _gone(path) from error
-        self._number = 0
-
-    def call(self, name: str, arguments: dict[str, Any]) -> msgspec.Raw:
-        """Call a method by its full name; returns the undecoded result or raises the other side's error."""
-        self._number += 1
-        body = _encode([self._number, name, arguments])
-        try:
-            self._socket.sendall(_HEAD.pack(len(body)) + body)
-            (length,) = _HEAD.unpack(self._exactly(_HEAD.size))
-            _, result, failed = _raw_answer.decode(self._exactly(length))
-        except OSError as error:
-            raise _gone(self.path) from error
-        if bytes(failed) != _NIL:
-            raise cast(_WireError, _error_reader.decode(failed)).rebuild()
-        return result
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._socket.close()
-
-    def __enter__(self) -> SyncClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _exactly(self, count: int) -> bytes:
-        parts = bytearray()
-        while len(parts) < count:
-            part = self._socket.recv(min(1 << 20, count - len(parts)))
-            if not part:
-                raise ConnectionResetError("closed")
-            parts += part
-        return bytes(parts)
-
-
-def proxy(kind: type[T], client: Client, name: str) -> T:
-    """An object with the exposed methods of ``kind``, each a coroutine that calls ``name.<method>``."""
-    return cast(T, _bound(kind, name, lambda call, read: _async_method(client, call, read)))
-
-
-def sync_proxy(kind: type[T], client: SyncClient, name: str) -> T:
-    """The same over a blocking connection: each method returns its result."""
-    return cast(T, _bound(kind, name, lambda call, read: _sync_method(client, call, read)))
-
-
-def _bound(kind: type, name: str, make: Callable[[str, _Signature], Any]) -> object:
-    methods = {method: make(f"{name}.{method}", read) for method, read in _signatures(kind).items()}
-    return type(f"{kind.__name__}Proxy", (), {key: staticmethod(value) for key, value in methods.items()})()
-
-
-def _named(read: _Signature, args: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
-    return dict(zip(read.names, args, strict=False)) | named
-
-
-def _async_method(client: Client, call: str, read: _Signature) -> Callable[..., Awaitable[Any]]:
-    async def method(*args: Any, **named: Any) -> Any:
-        return read.result.decode(await client.call(call, _named(read, args, named)))
-
-    return method
-
-
-def _sync_method(client: SyncClient, call: str, read: _Signature) -> Callable[..., Any]:
-    def method(*args: Any, **named: Any) -> Any:
-        return read.result.decode(client.call(call, _named(read, args, named)))
-
-    return method

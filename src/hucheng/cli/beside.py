@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hucheng.base.rpc import SyncClient, sync_proxy
+from hucheng.base.rpcclient import SyncClient, sync_proxy
 from hucheng.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def node_options(command: F) -> F:
 class Beside:
     """A running node as a command sees it."""
 
-    def __init__(self, home: Path | None, principal_id: str | None = None, timeout_s: float = 120.0) -> None:
+    def __init__(self, home: Path | None, principal_id: str | None = None, timeout_s: float | None = None) -> None:
         self.settings = Settings.running(home)
         self._client = SyncClient(self.settings.socket, timeout_s)
         self._principal_id = principal_id

@@ -90,7 +90,7 @@ class JournalDesk:
             found.append(self._line(row.seq, stored.head, detail, known, names=False))
         return found
 
-    @exposed
+    @exposed(within_s=3600)
     def verify(self, principal: Principal) -> Verified:
         """Check the whole journal. Raises JournalBroken naming the first bad entry; Refused."""
         who = self._gate.permit(principal, "audit.review", "journal.verify")

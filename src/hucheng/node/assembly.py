@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from hucheng.base import broker
-from hucheng.base.rpc import SyncClient
+from hucheng.base.rpcclient import SyncClient
 from hucheng.base.tether import tied
 from hucheng.errors import HuchengError
 from hucheng.node import remains

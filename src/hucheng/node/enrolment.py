@@ -61,7 +61,7 @@ class Enrolment:
     def __post_init__(self) -> None:
         self.pairing = Pairing(self.rooms, self.gate, self.clock)
 
-    @exposed
+    @exposed(within_s=300)
     def put(self, principal: Principal, dataset: str, rows: list[dict[str, Any]]) -> int:
         """Enter rows of a register as holding from now; returns how many changed something."""
         self._few(rows)
@@ -85,7 +85,7 @@ class Enrolment:
         """Address behind which a device's help lies. Raises NotFound, BadRequest, Refused."""
         return self.pairing.link(principal, device_id)
 
-    @exposed
+    @exposed(within_s=300)
     def roster(self, principal: Principal, lines: list[RosterLine], remove: list[str] = []) -> int:  # noqa: B006
         """Enter lines of the roster and take others out; returns how many lines were touched."""
         self._few(lines)
@@ -94,7 +94,7 @@ class Enrolment:
             gone = self.rosters.remove(conn, remove) if remove else 0
             return gone + self.rosters.put(conn, lines)
 
-    @exposed
+    @exposed(within_s=300)
     def principals(self, principal: Principal, people: list[Principal], subjects: dict[str, str] = {}) -> int:  # noqa: B006
         """Enter principals; ``subjects`` gives, by id, who they are at the identity provider (issuer|subject)."""
         self._few(people)
@@ -102,7 +102,7 @@ class Enrolment:
         self.rooms.principals.put(people, subjects=subjects)
         return len(people)
 
-    @exposed
+    @exposed(within_s=300)
     def devices(self, principal: Principal, devices: list[NewDevice]) -> list[Enrolled]:
         """Enter the residents and devices of a readings file, with a simulated commissioning test.
 
@@ -142,7 +142,7 @@ class Enrolment:
             for one in dict.fromkeys(devices)
         ]
 
-    @exposed
+    @exposed(within_s=300)
     def ways(self, principal: Principal, device_ids: list[str]) -> list[DeviceRow]:
         """By which gateway the readings of these devices come; devices that nobody entered are left out."""
         self._few(device_ids)
@@ -150,7 +150,7 @@ class Enrolment:
         wanted = set(device_ids)
         return [row for row in LedgerDevices(self.rooms.ledger, self.clock).rows() if row.device_id in wanted]
 
-    @exposed
+    @exposed(within_s=600)
     def erase(self, principal: Principal, resident_id: str, reason: str) -> Erased:
         """Erase a person: from the ledger at once, from everything else as soon as all parts can (`erasure`).
 
@@ -160,7 +160,7 @@ class Enrolment:
         self.changed()
         return done
 
-    @exposed
+    @exposed(within_s=60)
     def erasure(self, principal: Principal, name: str) -> Progress:
         """How far an erasure is. Raises NotFound."""
         self.gate.authorise(principal, "node.status")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from hucheng.base.rpc import SyncClient, sync_proxy
+from hucheng.base.rpcclient import SyncClient, sync_proxy
 from hucheng.errors import HuchengError, Unavailable
 from hucheng.node.parts import read_parts
 from hucheng.settings import Settings

@@ -39,14 +39,14 @@ class Requeue:
         with self.ledger.begin() as conn:
             aside.put(conn, reason, self.clock(), subject, tries, why, message)
 
-    @exposed
+    @exposed(within_s=60)
     def counts(self, principal: Principal) -> dict[str, int]:
         """How many readings, and messages to the steward, were set aside for each reason; names nobody."""
         self.gate.authorise(principal, "node.status")
         with self.ledger.read() as conn:
             return self._quarantine().counts() | aside.counts(conn)
 
-    @exposed
+    @exposed(within_s=60)
     def rows(self, principal: Principal, reason: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
         """The newest readings set aside, whole. A deed of the operator, and journaled as such."""
         if not 0 < limit <= 1000:
@@ -62,7 +62,7 @@ class Requeue:
         rows: list[dict[str, Any]] = msgspec.to_builtins(self._quarantine().rows(reason, limit=limit), builtin_types=())
         return rows
 
-    @exposed
+    @exposed(within_s=3600)
     async def replay(self, principal: Principal, reason: str, device: str | None = None) -> int:
         """Publish everything set aside for a reason again, as if it came now; gives how many messages.
 

@@ -11,7 +11,7 @@ from nats.aio.client import Client as Nats
 from hucheng.apps import load_apps
 from hucheng.base.broker import folder
 from hucheng.base.passes import Passes
-from hucheng.base.rpc import Client, proxy
+from hucheng.base.rpcclient import Client, proxy
 from hucheng.base.stream import connect, publish_reading
 from hucheng.errors import StreamError, Unavailable
 from hucheng.node.doors import WebDoor
