@@ -6,10 +6,13 @@ Each function asks the gate once, under ``care.respond`` and the case; what the 
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hucheng.gate import Read
 from hucheng.portals.shell import Entrance
+from hucheng.rules import Pack, load
 
 if TYPE_CHECKING:
     from hucheng.cases.views import CaseView
@@ -21,10 +24,8 @@ PURPOSE = "care.respond"
 VITALS = ("home.blood_pressure", "home.vitals", "home.bed", "home.motion")
 """What a responder looks at, most telling first."""
 BACK = timedelta(hours=24)
-LIMITS: dict[str, tuple[float, dict[str, str]]] = {
-    "systolic_bp": (180, {"zh": "危急：收缩压 180", "en": "Crisis: systolic 180"}),
-    "diastolic_bp": (110, {"zh": "危急：舒张压 110", "en": "Crisis: diastolic 110"}),
-}
+LINES = {"systolic_bp": "crisis_systolic", "diastolic_bp": "crisis_diastolic"}
+"""Metric → the parameter of the pack ``blood-pressure`` that is drawn as a line beside its values."""
 
 
 def pages(shell: Shell) -> Entrance:
@@ -60,7 +61,7 @@ async def alarm(services: Services, principal: Principal, view: CaseView) -> dic
             for name, rows in zip(series, found[5:], strict=True)
             if rows
         ],
-        "limits": LIMITS,
+        "limits": limits(now.date()),
         "hours": int(BACK.total_seconds() // 3600),
     }
 
@@ -79,6 +80,27 @@ async def device(services: Services, principal: Principal, view: CaseView) -> di
         "home": found[1][0] if found[1] else {},
         "devices": [one for one in found[2] if not one.get("ended_at")],
     }
+
+
+def limits(day: date) -> dict[str, tuple[float, dict[str, str]]]:
+    """The lines beside the readings: the pack's own thresholds on that day, with their titles.
+
+    >>> limits(date(2026, 3, 1))["systolic_bp"]
+    (180.0, {'zh': '收缩压危急值 180', 'en': 'Critical systolic pressure 180'})
+    """
+    parameters = _pack().version(day).parameters
+    found: dict[str, tuple[float, dict[str, str]]] = {}
+    for metric, name in LINES.items():
+        one = parameters[name]
+        value = float(one.value)  # type: ignore[arg-type]
+        titles = {language: f"{title[:1].upper()}{title[1:]} {value:g}" for language, title in one.title.items()}
+        found[metric] = value, titles
+    return found
+
+
+@cache
+def _pack() -> Pack:
+    return load("blood-pressure", [Path(__file__).parent / "rules"])
 
 
 def age(born: Any, now: datetime) -> int | None:
