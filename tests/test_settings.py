@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hucheng.errors import SettingsError, Unavailable
-from hucheng.settings import Settings
+from hucheng.settings import SOCKET_BYTES, Settings
 
 
 def test_the_command_line_wins_over_the_environment_over_the_file(
@@ -29,6 +30,16 @@ def test_the_command_line_wins_over_the_environment_over_the_file(
         ("port = 'x'", "port = 'x' is not a int"),
         ("port = 70000", "between 0 and 65535"),
         ("intakes = 9", "between 1 and 4"),
+        ("mqtt_port = 99999999", "mqtt_port = 99999999.*between 0 and 65535"),
+        ("nats_port = -1", "nats_port = -1.*between 0 and 65535"),
+        ("monitor_port = 65536", "monitor_port = 65536.*between 0 and 65535"),
+        ("sync_interval_s = -5", "sync_interval_s = -5.*between 0.1 and 3600"),
+        ("sync_interval_s = nan", "sync_interval_s = nan.*between 0.1 and 3600"),
+        ("timezone = 'Mars/Base'", "timezone = 'Mars/Base' is no time zone.*Asia/Shanghai"),
+        ("timezone = '../etc'", "timezone = '../etc' is no time zone"),
+        ("timezone = ''", "timezone = '' is no time zone"),
+        ("notice_urls = 'json://hook.example/a nonsense'", "notice_urls: number 2 .*mailto"),
+        ("notice_urls = 'gopher://u:geheim@x'", "notice_urls: number 1 .gopher://…. is not"),
         ("sync = 'never'", "'always' or 'interval'"),
         ("port = ", "mend the TOML"),
         ("demo = 'perhaps'", "demo = 'perhaps' is not a bool"),
@@ -38,6 +49,24 @@ def test_a_wrong_setting_says_what_where_and_how_to_mend(tmp_path: Path, text: s
     (tmp_path / "hucheng.toml").write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError, match=says):
         Settings.load(tmp_path)
+
+
+def test_a_wrong_notice_address_is_named_without_its_password(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.load(tmp_path, notice_urls="gopher://u:geheim@x")
+    assert "geheim" not in str(refused.value)
+    Settings.load(tmp_path, notice_urls="json://hook.example/a mailto://user:password@mail.example")
+
+
+def test_a_home_whose_socket_could_not_be_bound_is_refused_at_load(tmp_path: Path) -> None:
+    room = SOCKET_BYTES - len(str(tmp_path.resolve() / "run" / "steward.sock")) - 1
+    longest = tmp_path / ("长" * (room // 3) + "x" * (room % 3))
+    settings = Settings.load(longest)
+    settings.socket.parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(settings.socket))
+    with pytest.raises(SettingsError, match=r"home: its path is 1 bytes too long.*shorter --home"):
+        Settings.load(longest.with_name(longest.name + "x"))
 
 
 @given(port=st.integers(0, 65535), demo=st.booleans(), sync=st.sampled_from(["always", "interval"]))

@@ -8,14 +8,27 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hucheng.errors import SettingsError, Unavailable
 
 DEFAULT_HOME = Path("home")
+SOCKET_BYTES = 107 if sys.platform == "linux" else 103
+"""Longest path of a local socket that the system takes (``sun_path``, without its closing zero)."""
+LIMITS: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("port", "mqtt_port", "nats_port", "monitor_port"), (0, 65535)),
+    "residents": (0, 100_000_000),
+    "intakes": (1, 4),
+    "sync_interval_s": (0.1, 3600),
+    "stream_max_gb": (0.01, 100_000),
+    "max_body_mb": (0.01, 64),
+}
+"""What numbers may be, both ends included."""
 
 
 @dataclass(frozen=True)
@@ -150,14 +163,8 @@ class Settings:
         fresh.replace(path)
 
     def _check(self) -> None:
-        limits: dict[str, tuple[float, float]] = {
-            "port": (0, 65535),
-            "residents": (0, 100_000_000),
-            "intakes": (1, 4),
-            "stream_max_gb": (0.01, 100_000),
-            "max_body_mb": (0.01, 64),
-        }
-        for name, (low, high) in limits.items():
+        """Refuse now what would only fail later, in some part's log."""
+        for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
             if not low <= value <= high:
                 raise SettingsError(f"{name} = {value}", mend=f"choose between {low:g} and {high:g}")
@@ -165,6 +172,33 @@ class Settings:
             raise SettingsError(f"sync = {self.sync!r}", mend="choose 'always' or 'interval'")
         if self.language not in ("zh", "en"):
             raise SettingsError(f"language = {self.language!r}", mend="choose 'zh' or 'en'")
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise SettingsError(
+                f"timezone = {self.timezone!r} is no time zone", mend="name one of the IANA list, e.g. 'Asia/Shanghai'"
+            ) from error
+        if (length := len(os.fsencode(self.socket))) > SOCKET_BYTES:
+            raise SettingsError(
+                f"home: its path is {length - SOCKET_BYTES} bytes too long for a local socket",
+                where=str(self.home),
+                mend="choose a shorter --home",
+            )
+        self._check_notices()
+
+    def _check_notices(self) -> None:
+        """An address that no carrier knows is named by its place and kind only: addresses hold passwords."""
+        if not self.notice_urls.strip():
+            return
+        from apprise import Apprise  # half a second, for those who set it
+
+        for number, url in enumerate(self.notice_urls.split(), 1):
+            kind = f"{url.partition('://')[0][:20]}://…" if "://" in url else "no address at all"
+            if not Apprise().add(url):
+                raise SettingsError(
+                    f"notice_urls: number {number} ({kind}) is not one that Apprise knows",
+                    mend="addresses as Apprise writes them, separated by spaces, e.g. 'mailto://user:password@host'",
+                )
 
 
 def _typed(name: str, default: Any, value: Any, place: str) -> Any:
