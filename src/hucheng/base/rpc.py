@@ -22,6 +22,7 @@ from typing import Any, TypeVar, get_type_hints, overload
 import msgspec
 
 from hucheng import errors
+from hucheng.base.nul import refuse_nul
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -164,6 +165,7 @@ class Server:
             if found is None:
                 raise errors.NotFound(f"no method {name!r}", where=str(self.path))
             method, signature = found
+            refuse_nul(raw)
             given = signature.arguments.decode(raw)
             arguments = {key: getattr(given, key) for key in signature.names}
             if inspect.iscoroutinefunction(method):
