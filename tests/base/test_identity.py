@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import assume, given, settings
@@ -125,3 +126,12 @@ def test_a_destroyed_key_closes_the_number(ledger: Ledger) -> None:
     keys.destroy(rid)
     with pytest.raises(KeyMissing):
         vault.open(rid)
+
+
+def test_who_is_born_today_in_the_city_can_be_entered_before_the_day_begins_in_greenwich(ledger: Ledger) -> None:
+    seven = datetime(2026, 3, 31, 23, tzinfo=UTC)  # 07:00 on 1 April in Shanghai
+    vault = Vault(ledger, Keys(ledger, bytes(32)), clock=lambda: seven, zone=ZoneInfo("Asia/Shanghai"))
+    entered = vault.enter(number(date(2026, 4, 1), 7))
+    assert vault.find(number(date(2026, 4, 1), 7)) == entered
+    with pytest.raises(IdentityError):
+        vault.enter(number(date(2026, 4, 2), 7))

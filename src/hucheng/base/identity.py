@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Literal
 
 from sqlalchemy import Column, Connection, LargeBinary, Table, Text, delete, select
@@ -74,7 +74,10 @@ def sex(number: str) -> Literal["male", "female"]:
 
 
 class Vault:
-    """Identity numbers, sealed; `enter`, `find` and `open` are all it does."""
+    """Identity numbers, sealed; `enter`, `find` and `open` are all it does.
+
+    ``zone``: the city's, in which nobody is born tomorrow.
+    """
 
     def __init__(
         self,
@@ -83,11 +86,13 @@ class Vault:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         choice: Callable[[str], str] = secrets.choice,
+        zone: tzinfo = UTC,
     ) -> None:
         self._ledger = ledger
         self._keys = keys
         self._clock = clock
         self._choice = choice
+        self._zone = zone
 
     def enter(self, number: str, *, resident_id: str | None = None, conn: Connection | None = None) -> str:
         """Enter a person; returns the pseudonym (a new one unless given). The same number again gives the same one.
@@ -99,7 +104,7 @@ class Vault:
     def enter_all(self, numbers: Mapping[str, str | None], *, conn: Connection | None = None) -> dict[str, str]:
         """Enter many people at once: identity number → pseudonym, or None for a new one. All or nothing."""
         now = self._clock()
-        spelt = {number: checked(number, today=now.date()) for number in numbers}
+        spelt = {number: checked(number, today=now.astimezone(self._zone).date()) for number in numbers}
         digests = {number: self._digest(text) for number, text in spelt.items()}
         with self._ledger.on(conn) as writing:
             stored = dict(self._stored(writing, list(digests.values())))
@@ -135,7 +140,7 @@ class Vault:
 
     def find(self, number: str) -> str | None:
         """The resident with this number; None when nobody has it. Raises IdentityError when it is malformed."""
-        text = checked(number, today=self._clock().date())
+        text = checked(number, today=self._clock().astimezone(self._zone).date())
         with self._ledger.read() as conn:
             return dict(self._stored(conn, [self._digest(text)])).get(self._digest(text))
 

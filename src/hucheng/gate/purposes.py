@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -123,7 +123,10 @@ ASSESSED = (
 
 
 class Purposes:
-    """Purposes and requests, in the ledger. `declare` what is installed, `accept` what may open."""
+    """Purposes and requests, in the ledger. `declare` what is installed, `accept` what may open.
+
+    ``zone``: the city's, in which the day of a purpose's end is over.
+    """
 
     def __init__(
         self,
@@ -131,10 +134,12 @@ class Purposes:
         catalogue: Catalogue,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        zone: tzinfo = UTC,
     ) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
         self._clock = clock
+        self._zone = zone
         self._purposes: dict[str, tuple[str, Purpose]] = {purpose.id: ("base", purpose) for purpose in BASE}
         self._policies: dict[str, str] = {}
         self._brought: dict[str, str] = {}
@@ -244,7 +249,7 @@ class Purposes:
             )
         _, purpose = self._purposes[purpose_id]
         self._open("purpose", purpose_id, self._digest(purpose))
-        if purpose.ends is not None and self._clock().date() > purpose.ends:
+        if purpose.ends is not None and self._clock().astimezone(self._zone).date() > purpose.ends:
             raise Refused(
                 f"the purpose {purpose_id!r} ended on {purpose.ends.isoformat()}",
                 policy="purpose.in-force",

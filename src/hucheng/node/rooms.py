@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import yaml
 
@@ -106,8 +107,9 @@ def open_rooms(
     catalogue = catalogue_of(apps)
     import_rooms()
     ledger = Ledger(settings.ledger, migrate=migrate)
+    zone = ZoneInfo(settings.timezone)
     keys = Keys(ledger, master_key(settings.home / "keys" / "master.key"), clock=clock)
-    purposes = Purposes(ledger, catalogue, clock=clock)
+    purposes = Purposes(ledger, catalogue, clock=clock, zone=zone)
     for app in apps:
         purposes.declare(app.name, app.purposes, app.policies, [path.stem for path in app.contracts])
     return Rooms(
@@ -117,7 +119,7 @@ def open_rooms(
         ledger=ledger,
         keys=keys,
         registers=Registers(ledger, keys, catalogue, clock=clock),
-        vault=Vault(ledger, keys, clock=clock),
+        vault=Vault(ledger, keys, clock=clock, zone=zone),
         principals=Principals(ledger, clock=clock),
         purposes=purposes,
     )
