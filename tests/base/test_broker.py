@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -190,3 +192,22 @@ def test_a_full_stream_acknowledges_nothing_whichever_way_a_reading_comes(server
             await client.close()
 
     asyncio.run(push_until_full())
+
+
+def test_the_server_is_found_where_an_install_puts_it_and_its_absence_names_every_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def program(folder: Path) -> Path:
+        folder.mkdir(parents=True)
+        (folder / "nats-server").touch(0o755)
+        return folder / "nats-server"
+
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    monkeypatch.setattr(sysconfig, "get_path", lambda name, scheme: str(tmp_path / scheme))
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    user = sysconfig.get_preferred_scheme("user")
+    with pytest.raises(StreamError, match=rf"{tmp_path}/bin, .*{tmp_path}/{user} and the PATH.*pip install"):
+        broker.server()
+    for folder in ("path", user, sysconfig.get_default_scheme(), "bin"):  # each goes before those found so far
+        expected = program(tmp_path / folder)
+        assert broker.server() == expected

