@@ -11,13 +11,46 @@ from typing import Any
 import pytest
 
 from hucheng.base.devices import DeviceRow
+from hucheng.base.lake import Lake
 from hucheng.base.ledger import Ledger
-from hucheng.base.quarantine import Quarantine
+from hucheng.base.quarantine import NAME, SCHEMA, Held, Quarantine, as_table
 from hucheng.errors import BadRequest, LakeError
 from hucheng.node import requeue
 from hucheng.node.requeue import Requeue
 from tests.base.nodekit import FileDevices, committed, running, stored, until
+from tests.node.house import House
 from tests.node.test_intake import body, now_us, publisher, rows
+
+NOON_US = 1_772_337_600_000_000
+
+
+def held(seq: int, device: str | None, raw: str) -> Held:
+    return Held(NOON_US, seq, 0, 0, "gw-1", device, "malformed", "why", raw)
+
+
+def test_who_is_in_a_reading_set_aside_sees_who_looked_at_it(house: House) -> None:
+    rooms = house.steward.rooms
+    device = rooms.registers.of_person("city.devices", house.mother)[0]["device_id"]
+    others = [one.resident_id for one in rooms.principals.all(kind="resident") if one.resident_id != house.mother]
+    table = Lake(rooms.settings.home / "lake").writer(NAME, SCHEMA, "test")
+    desk: Any = house.steward.served["quarantine"]
+    operator = house.who("operator:local")
+
+    def seen() -> list[str]:
+        lines = house.journal.of_person(house.chen, house.mother)
+        return [line.action for line in lines if line.action == "quarantine.replay"]
+
+    table.append(as_table([held(1, "x", f'{{"resident_id": "{others[0]}", "value": 1}}')]), 1)
+    assert len(desk.rows(operator, "malformed")) == 1
+    assert seen() == []
+    table.append(as_table([held(2, device, '{"value": 1}')]), 2)
+    assert len(desk.rows(operator)) == 2
+    assert len(seen()) == 1
+    desk.rows(operator, limit=1)
+    table.append(as_table([held(3, None, f'{{"readings": [{{"resident_id": "{house.mother}", "val')]), 3)
+    desk.rows(operator, limit=1)
+    assert len(seen()) == 3
+
 
 NOBODY: Any = SimpleNamespace(id="op")
 

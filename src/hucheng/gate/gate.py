@@ -170,11 +170,13 @@ class Gate:
         case: str | None = None,
         context: dict[str, Any] | None = None,
         plain: dict[str, Any] | None = None,
+        people: Iterable[str] = (),
     ) -> None:
         """Permit a deed, or raise Refused. Noted in the journal; call it before a write transaction is opened.
 
         ``context`` goes into the entry, sealed under the person's key; ``plain`` lies open in an
-        entry about nobody, so nothing that a person typed or that belongs to one may be in it.
+        entry about nobody, so nothing that a person typed or that belongs to one may be in it. ``people``: whom the
+        deed shows; of these names, those of residents we know are in the entry, and they see it.
         """
         who = self.principals.get(principal.id)
         found = self._finder.find(who, "", person, case)
@@ -194,6 +196,7 @@ class Gate:
                 case=case,
                 policy=policy,
                 person=self._witness.recorded(person),
+                people=frozenset(self._keys.people(people, make=False)),
                 detail=dict(context or {}) if self._witness.recorded(person) else dict(plain or {}),
                 **asked_by(who),
             )

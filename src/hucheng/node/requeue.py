@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 
 from hucheng.base import aside, stream
+from hucheng.base.deviceregister import LedgerDevices
 from hucheng.base.ledger import Ledger
 from hucheng.base.quarantine import Quarantine, Waiting
 from hucheng.base.rpc import exposed
@@ -20,6 +22,8 @@ from hucheng.settings import Settings
 
 AT_ONCE = 1000
 """Readings that are sent before they are taken out of quarantine."""
+QUOTED = re.compile(r'"([^"\\]{1,64})"')
+"""A word in a JSON message, also in one that is broken."""
 UNREADABLE = "unreadable_"
 """Reasons of messages that the steward could not read begin so: unreadable_findings, unreadable_standing."""
 
@@ -48,19 +52,30 @@ class Requeue:
 
     @exposed(within_s=60)
     def rows(self, principal: Principal, reason: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
-        """The newest readings set aside, whole. A deed of the operator, and journaled as such."""
+        """The newest readings set aside, whole. A deed of the operator, an entry for whoever is in them."""
         if not 0 < limit <= 1000:
             raise BadRequest(f"limit {limit}", mend="1 to 1000")
         with self.ledger.read() as conn:
             known = self._quarantine().counts() | aside.counts(conn)
         looked = reason if reason in known else "all" if reason is None else "another"  # never what somebody typed
-        self.gate.authorise(principal, "quarantine.replay", plain={"looked": looked, "rows": limit})
+        rows: list[dict[str, Any]]
         if reason is not None and reason.startswith(UNREADABLE):
             with self.ledger.read() as conn:
                 kept = aside.some(conn, reason, limit)
-            return [msgspec.structs.asdict(one) | {"data": one.data.decode("utf-8", "replace")} for one in kept]
-        rows: list[dict[str, Any]] = msgspec.to_builtins(self._quarantine().rows(reason, limit=limit), builtin_types=())
+            rows = [msgspec.structs.asdict(one) | {"data": one.data.decode("utf-8", "replace")} for one in kept]
+            texts = [row["data"] for row in rows]
+        else:
+            rows = msgspec.to_builtins(self._quarantine().rows(reason, limit=limit), builtin_types=())
+            texts = [f'"{row["device_id"]}" {row["raw"]}' for row in rows]
+        plain = {"looked": looked, "rows": limit}
+        self.gate.authorise(principal, "quarantine.replay", plain=plain, people=self._named_in(texts))
         return rows
+
+    def _named_in(self, texts: Iterable[str]) -> set[str]:
+        """What may name a resident in messages, readable ones or not: every quoted word, and who wears a device."""
+        words = {word for text in texts for word in QUOTED.findall(text)}
+        worn = LedgerDevices(self.ledger, self.clock).rows() if words else ()
+        return words | {row.resident_id for row in worn if row.device_id in words and row.resident_id}
 
     @exposed(within_s=3600)
     async def replay(self, principal: Principal, reason: str, device: str | None = None) -> int:
