@@ -72,11 +72,6 @@ def holding(at: datetime) -> ColumnElement[bool]:
     return and_(register.c.valid_from <= at, or_(register.c.valid_to.is_(None), register.c.valid_to > at))
 
 
-def believed(at: datetime) -> ColumnElement[bool]:
-    """Whether a row was known at a moment, in SQL."""
-    return and_(register.c.known_from <= at, or_(register.c.known_to.is_(None), register.c.known_to > at))
-
-
 def holds(row: Any, at: datetime) -> bool:
     """Whether a row holds at a moment."""
     return bool(row.valid_from <= at and (row.valid_to is None or row.valid_to > at))

@@ -171,13 +171,18 @@ class Lake:
         table = self._fresh(dataset)
         return [] if table is None else [field.name for field in table.schema().fields]
 
-    def replace(self, dataset: str, rows: pa.Table, app_id: str, version: int) -> bool:
-        """Put ``rows`` in the place of all rows (registers' projection).
+    def replace(self, dataset: str, rows: pa.Table, app_id: str, version: int, until: int = 0) -> bool:
+        """Put ``rows`` in the place of all rows (registers' projection); ``until``: µs UTC, when they hold no longer.
 
-        Not where the table is at ``version`` already, with the same columns.
+        Not where the table is at ``version`` already, with the same columns and the same ``until``.
         """
         table = self._fresh(dataset)
-        there = table is not None and int(table.transaction_version(app_id) or 0) >= version
+        ends = f"{app_id}/until"
+        there = (
+            table is not None
+            and int(table.transaction_version(app_id) or 0) >= version
+            and int(table.transaction_version(ends) or 0) == until
+        )
         if there and set(self.columns(dataset)) == set(rows.column_names):
             return False
         self.root.mkdir(parents=True, exist_ok=True)
@@ -187,7 +192,9 @@ class Lake:
             mode="overwrite",
             schema_mode="overwrite",
             configuration=CONFIGURATION | tracked(rows.schema),
-            commit_properties=CommitProperties(app_transactions=[Transaction(app_id, version)]),
+            commit_properties=CommitProperties(
+                app_transactions=[Transaction(app_id, version), Transaction(ends, until)]
+            ),
         )
         return True
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from hucheng.base.lake import Lake
 from hucheng.base.registers import Registers
 
 APP_ID = "registers"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ARROW: dict[str, pa.DataType] = {
     "string": pa.string(),
     "integer": pa.int64(),
@@ -28,21 +30,23 @@ _ARROW: dict[str, pa.DataType] = {
 class Projection:
     """Keeps the lake's copies of registers; the register's version is the Delta commit's transaction."""
 
-    def __init__(self, registers: Registers, lake: Lake) -> None:
+    def __init__(
+        self, registers: Registers, lake: Lake, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._registers = registers
         self._lake = lake
-        self._done: dict[str, int] = {}
+        self._clock = clock
+        self._done: dict[str, tuple[int, datetime | None]] = {}
         self._lock = threading.Lock()
 
     def ensure(self, contract: Contract) -> None:
-        """Bring the copy of one register to its present version; does nothing when it is there."""
+        """Bring the copy of one register to its present version and to what holds now; nothing when it is there."""
         version = self._registers.version(contract.id)
-        if self._done.get(contract.id) == version:
+        done, until = self._done.get(contract.id, (-1, None))
+        if done == version and (until is None or self._clock() < until):
             return
         with self._lock:
-            if version:
-                self._replace(contract, version)
-            self._done[contract.id] = version
+            self._replace(contract, version)
 
     def reshape(self, contracts: Iterable[Contract]) -> None:
         """Make the copies anew whose columns are not those of the contract, and drop the files of older ones.
@@ -59,11 +63,17 @@ class Projection:
                 version = self._registers.version(contract.id)
                 self._replace(contract, version)
                 self._lake.sweep(contract.id, keep_h=0)
-                self._done[contract.id] = version
 
     def _replace(self, contract: Contract, version: int) -> None:
-        rows = self._registers.all(contract.id, sealed=False)
-        self._lake.replace(contract.id, table(contract, rows, unsealed(contract)), APP_ID, version)
+        """``version`` was read before: a change in between is made up for the next time."""
+        until = None
+        if version:
+            moment = self._clock()
+            until = self._registers.boundary(contract.id, moment)
+            rows = self._registers.all(contract.id, at=moment, sealed=False)
+            until_us = (until - _EPOCH) // timedelta(microseconds=1) if until is not None else 0
+            self._lake.replace(contract.id, table(contract, rows, unsealed(contract)), APP_ID, version, until_us)
+        self._done[contract.id] = version, until
 
     def renew(self, contracts: Iterable[Contract]) -> None:
         """Bring the copies that there are to their present version, and drop the files of older ones."""

@@ -15,11 +15,10 @@ from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, and_, delete, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, or_, select, update
 
 from hucheng.base.bitemporal import (
     as_known,
-    believed,
     covers,
     equal,
     holding,
@@ -207,18 +206,6 @@ class Registers:
             rows = conn.execute(query).all()
         return [data for _, data in _sound(rows, lambda row: self._shaped(contract, row, row.data))]
 
-    def as_of(
-        self, dataset: str, *, valid: datetime, known: datetime, key: str | Sequence[str] | None = None
-    ) -> list[Row]:
-        """What we believed at ``known`` to hold at ``valid``: of one key, or of the whole register."""
-        contract = self._contract(dataset)
-        query = select(register).where(register.c.dataset == dataset, holding(valid), believed(known))
-        if key is not None:
-            query = query.where(register.c.key == joined(key))
-        with self._ledger.read() as conn:
-            rows = conn.execute(query.order_by(register.c.key)).all()
-        return self._rows(contract, rows)
-
     def history(self, dataset: str, key: str | Sequence[str]) -> list[Row]:
         """Everything ever known about a key, by when it became known."""
         contract = self._contract(dataset)
@@ -226,6 +213,14 @@ class Registers:
         with self._ledger.read() as conn:
             rows = conn.execute(query.order_by(register.c.known_from, register.c.id)).all()
         return self._rows(contract, rows)
+
+    def boundary(self, dataset: str, after: datetime) -> datetime | None:
+        """When the next row begins or ceases to hold after a moment, as we know it now; None when none does."""
+        query = as_known(dataset).subquery()
+        with self._ledger.read() as conn:
+            begins = conn.execute(select(func.min(query.c.valid_from)).where(query.c.valid_from > after)).scalar()
+            ceases = conn.execute(select(func.min(query.c.valid_to)).where(query.c.valid_to > after)).scalar()
+        return min((moment for moment in (begins, ceases) if moment is not None), default=None)
 
     def version(self, dataset: str) -> int:
         """Counts the changes of a register; 0 before the first."""

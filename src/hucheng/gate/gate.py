@@ -66,7 +66,7 @@ class Gate:
         self._clock = clock
         self._finder = FactFinder(registers, principals, clock, cases)
         self._lake = lake
-        self._projection = Projection(registers, lake) if lake is not None else None
+        self._projection = Projection(registers, lake, clock=clock) if lake is not None else None
         self._engine: Engine | None = None
         self._stores: dict[str, Store] = {
             "register": RegisterStore(registers),
