@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pyarrow as pa
 
 from hucheng.base.currentreader import CurrentReader
 from hucheng.base.keeping import Keeper
@@ -109,3 +112,17 @@ def test_readings_are_committed_while_others_are_deleted(tmp_path: Path) -> None
     thread.join()
     keeper.close()
     assert gone == [1] * 9 and len(kept(tmp_path)) == seq
+
+
+def test_the_files_of_a_register_s_old_copies_go_too(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    for version in (1, 2, 3):
+        lake.replace("city.residents", pa.table({"n": [version]}), "registers", version)
+    files = sorted((tmp_path / "lake" / "city.residents").glob("*.parquet"))
+    assert len(files) == 3
+    now = {Path(name).name for name in lake.files("city.residents")}
+    for entry in (tmp_path / "lake" / "city.residents" / "_delta_log").glob("*.json"):  # as if it were an hour later
+        entry.write_text(re.sub(r'"deletionTimestamp":\d+', '"deletionTimestamp":0', entry.read_text()))
+    retention(tmp_path, NOW_US).sweep()
+    left = {path.name for path in (tmp_path / "lake" / "city.residents").glob("*.parquet")}
+    assert left == now and lake.read("city.residents").to_pylist() == [{"n": 3}]

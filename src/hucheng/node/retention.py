@@ -66,8 +66,8 @@ class Retention:
         return gone
 
     def sweep(self) -> None:
-        """Drop the files of what went an hour ago, and what a kill left behind."""
-        for name in (*(contract.id for contract in self._contracts), quarantine.NAME):
+        """Drop the files of what went an hour ago, and what a kill left behind; of registers' old copies too."""
+        for name in (*self._lake.datasets(), quarantine.NAME):
             try:
                 self._lake.sweep(name)
             except HuchengError as error:
