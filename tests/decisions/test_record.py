@@ -22,6 +22,7 @@ from hucheng.decisions.tables import appeal, decision
 from hucheng.errors import BadRequest, CaseError, NotFound
 
 NOW = datetime(2026, 3, 2, 4, tzinfo=UTC)
+LI = ("officer", "李值班")
 
 
 class Book:
@@ -177,11 +178,41 @@ def test_an_appeal_is_one_and_gets_one_answer(book: Book) -> None:
     with pytest.raises(CaseError), book.ledger.begin() as conn:
         record.file_appeal(conn, book.bodies, book.get(name), "r1", "again", NOW)
     with book.ledger.begin() as conn:
-        record.answer_appeal(conn, book.bodies, book.get(name), "officer", "已复核", NOW + timedelta(days=1))
+        record.answer_appeal(conn, book.bodies, book.get(name), LI, "已复核", "rejected", NOW + timedelta(days=1))
     answered = book.get(name).appeal
     assert answered is not None and (answered.answer, answered.answered_by) == ("已复核", "officer")
+    assert answered.result == "rejected" and book.get(name).state == "in_force"
     with pytest.raises(CaseError), book.ledger.begin() as conn:
-        record.answer_appeal(conn, book.bodies, book.get(name), "officer", "二次", NOW)
+        record.answer_appeal(conn, book.bodies, book.get(name), LI, "二次", "rejected", NOW)
+
+
+def test_an_upheld_appeal_supersedes_the_decision_and_both_stay_readable(book: Book) -> None:
+    old, _ = book.record(finding())
+    before = book.get(old)
+    with book.ledger.begin() as conn:
+        record.file_appeal(conn, book.bodies, before, "r1", "袖带太松", NOW)
+    with book.ledger.begin() as conn:
+        record.answer_appeal(conn, book.bodies, book.get(old), LI, "复测 128/82", "upheld", NOW)
+    after = book.get(old)
+    assert after.state == "superseded" and after.superseded_by is not None
+    assert (after.outcome, after.facts, after.reasons, after.text) == (
+        before.outcome, before.facts, before.reasons, before.text,
+    )  # fmt: skip
+    assert after.appeal is not None and after.appeal.result == "upheld"
+    new = book.get(after.superseded_by)
+    assert (new.resident_id, new.rule, new.state, new.facts) == ("r1", "bp_crisis", "in_force", [])
+    assert new.outcome == {"appeal": "upheld", "replaces": old, "by": "officer", "why": "复测 128/82"}
+    assert "李值班" in new.text["zh"] and "复测 128/82" in new.text["en"]
+    with book.ledger.read() as conn:
+        assert record.in_force(conn, "r1", "bp_crisis", NOW) == []
+
+
+def test_an_answer_says_whether_the_appeal_was_right(book: Book) -> None:
+    name, _ = book.record(finding())
+    with book.ledger.begin() as conn:
+        record.file_appeal(conn, book.bodies, book.get(name), "r1", "袖带太松", NOW)
+    with pytest.raises(BadRequest), book.ledger.begin() as conn:
+        record.answer_appeal(conn, book.bodies, book.get(name), LI, "we will see", "perhaps", NOW)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", ["", "  ", "x" * 4001])
@@ -194,7 +225,7 @@ def test_an_appeal_says_something_of_a_sane_length(book: Book, text: str) -> Non
 def test_an_answer_needs_an_appeal(book: Book) -> None:
     name, _ = book.record(finding())
     with pytest.raises(NotFound), book.ledger.begin() as conn:
-        record.answer_appeal(conn, book.bodies, book.get(name), "o", "x", NOW)
+        record.answer_appeal(conn, book.bodies, book.get(name), LI, "x", "rejected", NOW)
 
 
 def test_a_persons_decisions_come_latest_first_and_nobody_elses(book: Book) -> None:

@@ -163,8 +163,8 @@ def test_a_decision_is_explained_appealed_and_answered_and_the_desk_owes_meanwhi
     li = house.who("li-min")
     assert [one.kind for one in house.desk.owed(li) if one.case_id == case_id] == ["resident", "appeal"]
     with pytest.raises(Refused):
-        house.decisions.answer(_stranger(house), decision.id, "nein")
-    house.decisions.answer(li, decision.id, "已复核：两次复测正常")
+        house.decisions.answer(_stranger(house), decision.id, "nein", "rejected")
+    house.decisions.answer(li, decision.id, "已复核：两次复测正常", "rejected")
     assert [one.kind for one in house.desk.owed(li)] == ["resident"]
     answered = house.decisions.get(house.chen, decision.id).appeal
     assert answered is not None and answered.answer == "已复核：两次复测正常"

@@ -58,6 +58,18 @@ class FakeDecisions:
             basis="2023 ESH Guidelines", observed_at=NOW - timedelta(minutes=1), decided_at=NOW - timedelta(seconds=40), expires_at=None, simulated=True, urgent=True, state="in_force",
         )  # fmt: skip
 
+        told = Appeal("a-7", "d-7", "r-1003", NOW, "袖带太松")
+        upheld = msgspec.structs.replace(told, id="a-8", decision_id="d-8", answered_at=NOW, answered_by=OFFICER.id, answer="复测正常", result="upheld")  # fmt: skip
+        old = msgspec.structs.replace(self.decision, id="d-7", finding_id="f-7", appeal=told)
+        self.more = {
+            "d-7": old,
+            "d-8": msgspec.structs.replace(old, id="d-8", state="superseded", superseded_by="d-9", appeal=upheld),
+            "d-9": msgspec.structs.replace(
+                old, id="d-9", facts=[], reasons=[], outcome={"replaces": "d-8"}, appeal=None
+            ),
+        }
+        self.results: list[str] = []
+
     async def of_person(self, principal: Principal, resident_id: str, case: str | None = None) -> list[Decision]:
         self._desk._check()
         self._desk._may(principal, resident_id)
@@ -65,6 +77,9 @@ class FakeDecisions:
 
     async def get(self, principal: Principal, decision_id: str, case: str | None = None) -> Decision:
         self._desk._check()
+        if decision_id in self.more:
+            self._desk._may(principal, "r-1001")
+            return self.more[decision_id]
         if decision_id != self.decision.id:
             raise NotFound("there is no such decision, or not for you")
         self._desk._may(principal, self.decision.resident_id)
@@ -75,7 +90,10 @@ class FakeDecisions:
         self.decision = msgspec.structs.replace(self.decision, appeal=said)
         return said
 
-    async def answer(self, principal: Principal, decision_id: str, text: str) -> Appeal:
+    async def answer(self, principal: Principal, decision_id: str, text: str, result: str) -> Appeal:
+        self.results.append(result)
+        if decision_id in self.more:
+            return self.more[decision_id].appeal
         said = msgspec.structs.replace(self.decision.appeal, answered_at=NOW, answered_by=principal.id, answer=text)
         self.decision = msgspec.structs.replace(self.decision, appeal=said)
         return said

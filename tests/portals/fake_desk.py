@@ -103,7 +103,15 @@ class FakeDesk:
         if principal.kind == "resident":
             actions = []
         return CaseView(
-            one, history, ["d-1"], steps, self._diagram(one), self.eta.get(one.id), one.assigned_name, owed, actions
+            one,
+            history,
+            {"c-2": ["d-7", "d-8", "d-9"]}.get(one.id, ["d-1"]),
+            steps,
+            self._diagram(one),
+            self.eta.get(one.id),
+            one.assigned_name,
+            owed,
+            actions,
         )
 
     def _diagram(self, one: CaseRow) -> Diagram:

@@ -112,12 +112,16 @@ class Handling:
             owing.owe(conn, row, "appeal", to=filed.by, now=now, turn=filed.id, within=APPEAL_WITHIN)
 
     def appeal_answered(self, conn: Connection, of: Decision, filed: Appeal, by: Principal, now: datetime) -> None:
-        """A human answered: nothing is owed for it any more."""
+        """A human answered: nothing is owed for it any more; a decision that it made stands in the same case."""
         row = self._of_decision(conn, of.id)
         if row is not None:
             line = Line("answered", by.id, values={"name": by.name, "text": OWED["appeal"]})
-            self.history.write(conn, row.id, row.resident_id, now, [line])
+            lines = [line, Line("upheld" if filed.result == "upheld" else "rejected", by.id, values={"name": by.name})]
+            self.history.write(conn, row.id, row.resident_id, now, lines)
             owing.settle(conn, row.id, ["appeal"], by.id, now)
+            if of.superseded_by is not None:
+                linked = {"decision_id": of.superseded_by, "case_id": row.id, "at": now}
+                conn.execute(insert(conn, case_decision).on_conflict_do_nothing(), [linked])
 
     @staticmethod
     def _of_decision(conn: Connection, decision: str) -> Any:

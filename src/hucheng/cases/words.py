@@ -26,6 +26,8 @@ EVENTS: Final[Mapping[str, dict[str, str]]] = {
     "delivered": {"zh": "通知已送达：{name}", "en": "Notice delivered: {name}"},
     "not_delivered": {"zh": "通知未送达：{name}", "en": "Notice not delivered: {name}"},
     "appealed": {"zh": "居民对决定提出申诉", "en": "The resident appeals against the decision"},
+    "upheld": {"zh": "申诉成立，原决定不再有效", "en": "The appeal is upheld: the decision no longer holds"},
+    "rejected": {"zh": "申诉不成立，维持原决定", "en": "The appeal is rejected: the decision stands"},
     "erased": {"zh": "居民数据已依法删除，事项终止", "en": "The resident's data was erased by law: the case ends"},
 }
 

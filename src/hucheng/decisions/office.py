@@ -13,9 +13,9 @@ from hucheng.base.ledger import Ledger
 from hucheng.base.rpc import exposed
 from hucheng.decisions import record
 from hucheng.decisions.bodies import Bodies
-from hucheng.decisions.record import Appeal, Decision
+from hucheng.decisions.record import RESULTS, Appeal, Decision, Result
 from hucheng.decisions.store import DATASET
-from hucheng.errors import NotFound, Refused
+from hucheng.errors import BadRequest, NotFound, Refused
 from hucheng.gate import Gate, Principal, Read
 
 PURPOSE: Final = {"officer": "cases.work", "carer": "care.family", "resident": "self.access"}
@@ -80,14 +80,23 @@ class Decisions:
         return filed
 
     @exposed
-    def answer(self, principal: Principal, decision_id: str, text: str) -> Appeal:
-        """Answer an appeal as a human being. Raises NotFound without one, CaseError when it has its answer."""
+    def answer(self, principal: Principal, decision_id: str, text: str, result: Result) -> Appeal:
+        """Answer an appeal as a human being, with reasons: upheld (the decision no longer holds) or rejected.
+
+        Raises NotFound without one, CaseError when it has its answer, BadRequest for another result or no reasons.
+        """
+        if result not in RESULTS:
+            raise BadRequest(f"result {result!r}", where=decision_id, mend="one of " + ", ".join(RESULTS))
         known = self._known(decision_id)
         self._gate.authorise(principal, "decisions.review", person=known.resident_id)
+        if result == "upheld":
+            self._gate.authorise(principal, "decisions.supersede", person=known.resident_id)
         now = self._clock()
         with self._ledger.begin() as conn:
             fresh = record.get(conn, self._bodies, decision_id, now)
-            given = record.answer_appeal(conn, self._bodies, fresh, principal.id, text, now)
+            by = (principal.id, principal.name)
+            given = record.answer_appeal(conn, self._bodies, fresh, by, text, result, now)
+            fresh = record.get(conn, self._bodies, decision_id, now)
             if self._answered is not None:
                 self._answered(conn, fresh, given, principal, now)
         return given

@@ -23,6 +23,13 @@ MAX_TEXT = 4_000
 ERASED = {"zh": "已依法删除", "en": "Erased by law"}
 
 
+Result = Literal["upheld", "rejected"]
+"""How an appeal ends: the decision no longer holds, or it stands."""
+RESULTS: tuple[Result, ...] = ("upheld", "rejected")
+REVIEW = "appeal:"
+"""What the findings of decisions begin with that a human made on an appeal."""
+
+
 class Appeal(msgspec.Struct, frozen=True):
     """What a person says against a decision, and the answer of a human."""
 
@@ -34,6 +41,7 @@ class Appeal(msgspec.Struct, frozen=True):
     answered_at: datetime | None = None
     answered_by: str | None = None
     answer: str | None = None
+    result: Result | None = None
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -123,6 +131,39 @@ def supersede(conn: Connection, bodies: Bodies, old: str, finding: Finding, now:
     return name
 
 
+def uphold(conn: Connection, bodies: Bodies, of: Decision, by: tuple[str, str], why: str, now: datetime) -> str:
+    """Record that an appeal was right: a decision of its own takes the place of the one that no longer holds.
+
+    It says who found so (``by``: id and name), why, and which one it replaces; that one stays as it was made. It sets
+    no outcome of the rule: only evidence and the rule give one. Raises as `supersede` does.
+    """
+    assert of.appeal is not None
+    name = by[1] or by[0]
+    review = Finding(
+        id=REVIEW + of.appeal.id,
+        kind=of.kind,
+        rule=of.rule,
+        pack=of.pack,
+        version=of.version,
+        resident_id=of.resident_id,
+        device_id=of.device_id,
+        dataset=of.dataset,
+        outcome={"appeal": "upheld", "replaces": of.id, "by": by[0], "why": why},
+        facts=[],
+        reasons=[],
+        text={
+            "zh": f"申诉成立，原决定不再有效（{name}：{why}）",
+            "en": f"Upheld on appeal: the earlier decision no longer holds ({name}: {why})",
+        },
+        basis=of.basis,
+        observed_at=of.observed_at,
+        detected_at=now,
+        simulated=of.simulated,
+        urgent=False,
+    )
+    return supersede(conn, bodies, of.id, review, now)
+
+
 def expire(conn: Connection, now: datetime) -> int:
     """End every decision whose time ran out; returns how many."""
     over = and_(decision.c.ended_at.is_(None), decision.c.expires_at <= now)
@@ -149,8 +190,15 @@ def file_appeal(conn: Connection, bodies: Bodies, of: Decision, by: str, text: s
     return Appeal(name, of.id, by, now, said)
 
 
-def answer_appeal(conn: Connection, bodies: Bodies, of: Decision, by: str, text: str, now: datetime) -> Appeal:
-    """Enter a human's answer. Raises NotFound without an appeal, CaseError when it has its answer."""
+def answer_appeal(
+    conn: Connection, bodies: Bodies, of: Decision, by: tuple[str, str], text: str, result: Result, now: datetime
+) -> Appeal:
+    """Enter a human's answer; upheld, the decision is superseded (`uphold`). ``by``: id and name of who answers.
+
+    Raises NotFound without an appeal, CaseError when it has its answer, BadRequest for no reasons or no result.
+    """
+    if result not in RESULTS:
+        raise BadRequest(f"result {result!r}", where=of.id, mend="one of " + ", ".join(RESULTS))
     said = text.strip()
     if not said or len(said) > MAX_TEXT:
         raise BadRequest("an answer says in words what follows", mend=f"1 to {MAX_TEXT} characters")
@@ -158,11 +206,13 @@ def answer_appeal(conn: Connection, bodies: Bodies, of: Decision, by: str, text:
         raise NotFound("no appeal against this decision", where=of.id)
     if of.appeal.answered_at is not None:
         raise CaseError("the appeal has its answer", where=of.id)
-    sealed = bodies.seal(conn, of.resident_id, f"answer/{of.appeal.id}", {"text": said})
+    sealed = bodies.seal(conn, of.resident_id, f"answer/{of.appeal.id}", {"text": said, "result": result})
     conn.execute(
-        update(appeal).where(appeal.c.id == of.appeal.id).values(answered_at=now, answered_by=by, answer=sealed)
+        update(appeal).where(appeal.c.id == of.appeal.id).values(answered_at=now, answered_by=by[0], answer=sealed)
     )
-    return msgspec.structs.replace(of.appeal, answered_at=now, answered_by=by, answer=said)
+    if result == "upheld":
+        uphold(conn, bodies, of, by, said, now)
+    return msgspec.structs.replace(of.appeal, answered_at=now, answered_by=by[0], answer=said, result=result)
 
 
 def get(conn: Connection, bodies: Bodies, name: str, now: datetime) -> Decision:
@@ -192,6 +242,7 @@ def in_force(conn: Connection, resident_id: str, rule: str, now: datetime) -> li
     query = select(decision.c.id).where(
         decision.c.resident_id == resident_id, decision.c.rule == rule, decision.c.ended_at.is_(None), live
     )
+    query = query.where(decision.c.finding_id.not_like(REVIEW + "%"))  # which says that one does not hold
     return list(conn.execute(query.order_by(decision.c.decided_at)).scalars())
 
 
@@ -266,4 +317,5 @@ def _appeal(row: Any, bodies: Bodies) -> Appeal | None:
         answered_at=row.appeal_answered_at,
         answered_by=row.appeal_answered_by,
         answer=answered["text"] if answered else None,
+        result=answered.get("result") if answered else None,
     )

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from hucheng.base.readings import nothing_read
 from hucheng.cases.rosters import Contact
 from hucheng.cases.views import OUTCOMES, CasePage, CaseRow, CaseView, Counts, Owed
-from hucheng.decisions.record import Appeal, Decision
+from hucheng.decisions.record import Appeal, Decision, Result
 from hucheng.errors import BadRequest, NotSignedIn, Refused, TooLarge
 from hucheng.gate import Principal, Purpose, Read
 from hucheng.gate import Request as AppRequest
@@ -45,6 +45,13 @@ class Saying(msgspec.Struct, frozen=True):
     """An appeal in the person's own words."""
 
     text: str
+
+
+class Answering(msgspec.Struct, frozen=True):
+    """A human's answer to an appeal, with its reasons."""
+
+    text: str
+    result: Result
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -158,11 +165,11 @@ def _people(api: Api) -> None:
         said: Saying = await asked.body(Saying)
         return await asked.services.decisions.appeal(asked.who, asked.path["decision_id"], said.text)
 
-    @api.call("POST", "/decisions/{decision_id}/answers", Appeal, group="Residents", takes=Saying, status=201)
+    @api.call("POST", "/decisions/{decision_id}/answers", Appeal, group="Residents", takes=Answering, status=201)
     async def answer(asked: Asked) -> Any:
-        """Answer an appeal, as a human."""
-        said: Saying = await asked.body(Saying)
-        return await asked.services.decisions.answer(asked.who, asked.path["decision_id"], said.text)
+        """Answer an appeal, as a human: `upheld` (the decision no longer holds) or `rejected`, with reasons."""
+        said: Answering = await asked.body(Answering)
+        return await asked.services.decisions.answer(asked.who, asked.path["decision_id"], said.text, said.result)
 
     @api.call("GET", "/cases/{case_id}/colleagues", list[Contact], group="Cases")
     async def colleagues(asked: Asked) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.responses import Response, StreamingResponse
 
 from hucheng.cases.views import OUTCOMES, CaseRow, CaseView
+from hucheng.decisions.record import RESULTS
 from hucheng.errors import HuchengError, NotFound, Refused, Unavailable
 from hucheng.gate import Read
 from hucheng.portals.deeds import LONGEST_WAY_MIN, NOTE_LIMIT, deed_of
@@ -98,7 +99,10 @@ def entrance(shell: Shell) -> Entrance:
             return await show_decisions(
                 visit, visit.words.say("Write an answer of 1 to %(limit)s characters", limit=NOTE_LIMIT)
             )
-        await visit.services.decisions.answer(visit.who, visit.path["decision_id"], text)
+        result = str(visit.form.get("result", ""))
+        if result not in RESULTS:
+            return await show_decisions(visit, visit.words.say("Say whether the appeal is right"))
+        await visit.services.decisions.answer(visit.who, visit.path["decision_id"], text, result)
         return visit.go(f"/desk/cases/{visit.path['case_id']}/decisions")
 
     return door

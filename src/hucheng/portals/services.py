@@ -17,7 +17,7 @@ import msgspec
 from hucheng.base.catalogue import Catalogue
 from hucheng.cases.rosters import Contact
 from hucheng.cases.views import CasePage, CaseRow, CaseView, Counts, Owed
-from hucheng.decisions.record import Appeal, Decision
+from hucheng.decisions.record import Appeal, Decision, Result
 from hucheng.gate import Principal, Purpose, Read, Request
 from hucheng.gate.checkpoints import Checkpoint
 from hucheng.gate.rights import Line
@@ -62,7 +62,7 @@ class Decisions(Protocol):
     async def of_person(self, principal: Principal, resident_id: str, case: str | None = None) -> list[Decision]: ...
     async def get(self, principal: Principal, decision_id: str, case: str | None = None) -> Decision: ...
     async def appeal(self, principal: Principal, decision_id: str, text: str) -> Appeal: ...
-    async def answer(self, principal: Principal, decision_id: str, text: str) -> Appeal: ...
+    async def answer(self, principal: Principal, decision_id: str, text: str, result: Result) -> Appeal: ...
 
 
 class Gate(Protocol):
