@@ -190,7 +190,8 @@ def test_a_head_of_yesterday_is_named(full: Book) -> None:
 def test_erasing_a_person_leaves_the_chain_whole_and_her_entries_unreadable(book: Book) -> None:
     full = filled(book)
     person = full.keys.person("R3")
-    number = full.journal.erase_person("R3")
+    number = full.keys.destroy("R3")
+    full.keys.scrub()
     assert number == person.number
     assert full.verify().count == 33
     with full.journal.ledger.read() as conn:

@@ -12,13 +12,9 @@ from hucheng.gate import merkle
 
 @given(st.integers(1, 600), st.data())
 @settings(deadline=None)
-def test_a_leaf_climbs_to_the_root_and_another_does_not(count: int, data: st.DataObject) -> None:
+def test_the_root_is_the_one_made_by_hand_and_changes_with_every_leaf(count: int, data: st.DataObject) -> None:
     leaves = [sha256(bytes([n % 256, n // 256])).digest() for n in range(count)]
     root = merkle.root(leaves)
-    place = data.draw(st.integers(0, count - 1))
-    steps = merkle.path(leaves, place)
-    assert merkle.climb(leaves[place], steps) == root
-    assert merkle.climb(sha256(leaves[place]).digest(), steps) != root
     assert root == _by_hand(leaves)
     other = data.draw(st.integers(0, count - 1))
     changed = [*leaves[:other], bytes(32), *leaves[other + 1 :]]

@@ -174,12 +174,6 @@ class Journal:
             ) from ticket.error
         return list(range(ticket.first, ticket.first + len(rows)))
 
-    def erase_person(self, resident_id: str) -> int | None:
-        """Destroy a person's key: their entries are unreadable, the chain still verifies. Returns their number."""
-        number = self.keys.destroy(resident_id)
-        self.keys.scrub()
-        return number
-
     def checkpoints(self, limit: int = 20) -> list[Checkpoint]:
         """The newest checkpoints, newest first."""
         query = select(journal_checkpoint).order_by(journal_checkpoint.c.number.desc()).limit(limit)
