@@ -22,6 +22,7 @@ from typing import Any, TypeVar, get_type_hints, overload
 import msgspec
 
 from hucheng import errors
+from hucheng.base.misfits import misfit
 from hucheng.base.nul import refuse_nul
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -158,7 +159,7 @@ class Server:
             writer.close()
 
     async def _answer(self, frame: bytes, writer: asyncio.StreamWriter) -> None:
-        number = 0
+        number, name = 0, "call"
         try:
             number, name, raw = _raw_call.decode(frame)
             found = self._methods.get(name)
@@ -175,8 +176,7 @@ class Server:
                 result = await loop.run_in_executor(self._pool, lambda: method(**arguments))
             body = b"\x93" + encode(number) + encode(result) + NIL
         except msgspec.ValidationError as error:
-            wrong = errors.BadRequest(f"arguments do not fit: {error}", where=str(self.path))
-            body = b"\x93" + encode(number) + NIL + encode(WireError.of(wrong))
+            body = b"\x93" + encode(number) + NIL + encode(WireError.of(misfit(name, error)))
         except Exception as error:
             body = b"\x93" + encode(number) + NIL + encode(WireError.of(error))
         with contextlib.suppress(ConnectionError, RuntimeError):
