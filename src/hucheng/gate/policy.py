@@ -23,9 +23,9 @@ from hucheng.gate.principals import Principal
 
 READS = ("read", "bulk", "stand")
 DEEDS = (
-    "cases.open", "cases.take", "cases.go", "cases.visit", "cases.hand_over", "cases.note", "cases.answer",
-    "cases.close",    "decisions.record", "decisions.appeal", "decisions.review", "decisions.supersede",
-    "registers.write", "identities.enter", "devices.enrol", "gateways.write", "principals.write",
+    "cases.take", "cases.go", "cases.visit", "cases.hand_over", "cases.note", "cases.answer",
+    "cases.close", "decisions.appeal", "decisions.review", "decisions.supersede",
+    "registers.write", "devices.enrol", "gateways.write", "principals.write",
     "requests.accept", "requests.refuse", "people.erase",
     "journal.read", "journal.verify", "stream.replay", "quarantine.replay", "node.status",
 )  # fmt: skip
