@@ -64,4 +64,4 @@ def test_install_nothing_accept_alarm(node: RunningNode, tmp_path: Path) -> None
         "apps", "refuse", "purpose", "warmth.detect", "--reason", "The contract with the housing office has ended."
     )
     assert requests(node)["purpose warmth.detect"] == "refused"
-    until(lambda: node.status()["status"] == "ready", 60, "a node without that detector")
+    until(lambda: [one["why"] for one in node.status()["blind"]], 60, "a node that says what it does not look for")
