@@ -253,7 +253,7 @@ def test_two_series_are_not_joined(town: City) -> None:
 
 
 def test_a_lake_without_rows_gives_an_empty_answer(town: City) -> None:
-    town.lake.erase(PULSE, "metric", "pulse")
+    town.lake.take_out(PULSE, "metric = 'pulse'")
     seen = view(town, "test.groups", PULSE)
     assert seen.aggregate(["metric"], {"n": ("count", None)}).num_rows == 0
 
