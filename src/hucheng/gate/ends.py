@@ -1,7 +1,7 @@
 """A long chain, followed by two processes from both ends until they meet: twice as fast where there are two cores.
 
 Each stretch between two checkpoints can be followed by itself, because the hash it begins with stands in the signed
-checkpoint before it. As a program this is the second process: it takes blocks of stretches from the end, says which one
+checkpoint before it. The second process (`main`) takes blocks of stretches from the end, says which one
 it begins and how it ended, and is stopped when the first has come so far.
 """
 
@@ -97,7 +97,7 @@ class _Second:
     """The second process, and what it has said so far."""
 
     def __init__(self, work: Work) -> None:
-        command = [sys.executable, "-m", "hucheng.gate.ends"]
+        command = [sys.executable, "-c", "from hucheng.gate.ends import main; main()"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._last = len(work.blocks) - 1
         self._turn = threading.Condition()
@@ -168,7 +168,3 @@ def main() -> None:
 def _say(said: Said) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(said) + b"\n")
     sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -288,17 +287,12 @@ class Gate:
             self._projection.reshape(self.catalogue)
 
     def warm(self) -> None:
-        """Take registers of people, principals and keys into memory: the first look is then as quick as the next.
-
-        What is in memory by then stays there, so the collector of cycles is told not to walk it again and again.
-        """
+        """Take registers of people, principals and keys into memory: the first look is then as quick as the next."""
         self.principals.warm()
         for contract in self.catalogue:
             if contract.kind == "register" and contract.person is not None:
                 self._registers.warm(contract.id)
         self._keys.warm()
-        gc.collect()
-        gc.freeze()
 
     def close(self) -> None:
         """Let go of the engine; the journal belongs to whoever made it."""
