@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hucheng.city.create import create
-from hucheng.gate import Gate
 from hucheng.node import creation
-from hucheng.node.watching import Watching
+from hucheng.node.watching import Watching, standing_gate
 from hucheng.settings import Settings
 
 
@@ -18,14 +17,7 @@ def test_every_device_is_missed_by_exactly_one_intake(tmp_path: Path) -> None:
     try:
         city = create(settings, datetime.now(UTC), rooms=rooms)
         creation.seal(settings, rooms)
-        gate = Gate(
-            catalogue=rooms.catalogue,
-            registers=rooms.registers,
-            keys=rooms.keys,
-            principals=rooms.principals,
-            purposes=rooms.purposes,
-            sink=lambda entry: None,
-        )
+        gate = standing_gate(rooms, lambda entry: None)
         listed = [
             set(
                 Watching(rooms, gate, partition)("care.detect", ["city.devices"])["city.devices"][

@@ -15,13 +15,17 @@ __all__ = ["ledger", "ledger_url", "postgres"]
 
 
 @pytest.fixture
-def city(ledger_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[City]:
-    """A settled city, on SQLite and on PostgreSQL."""
+def journal_url(ledger_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """A database for the journal, of the same kind as the ledger's."""
     if ledger_url.startswith("sqlite"):
-        journal_url = f"sqlite:///{tmp_path / 'journal.db'}"
-    else:
-        fresh: Callable[[], str] = request.getfixturevalue("postgres")
-        journal_url = fresh()
+        return f"sqlite:///{tmp_path / 'journal.db'}"
+    fresh: Callable[[], str] = request.getfixturevalue("postgres")
+    return fresh()
+
+
+@pytest.fixture
+def city(ledger_url: str, journal_url: str, tmp_path: Path) -> Iterator[City]:
+    """A settled city, on SQLite and on PostgreSQL."""
     found = City(ledger_url, journal_url, tmp_path)
     found.settle()
     yield found
@@ -38,12 +42,7 @@ def town(tmp_path: Path) -> Iterator[City]:
 
 
 @pytest.fixture
-def book(ledger_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Book]:
-    if ledger_url.startswith("sqlite"):
-        journal_url = f"sqlite:///{tmp_path / 'journal.db'}"
-    else:
-        fresh: Callable[[], str] = request.getfixturevalue("postgres")
-        journal_url = fresh()
+def book(ledger_url: str, journal_url: str, tmp_path: Path) -> Iterator[Book]:
     found = Book(ledger_url, journal_url, tmp_path)
     yield found
     found.close()

@@ -11,9 +11,9 @@ from msgspec import structs
 
 from hucheng.apps import load_apps
 from hucheng.errors import LedgerError
-from hucheng.gate import Entry, Gate, StandingView
+from hucheng.gate import Entry, StandingView
 from hucheng.node.rooms import open_rooms
-from hucheng.node.watching import Watching
+from hucheng.node.watching import Watching, standing_gate
 
 from .stewarding import make_home
 
@@ -30,15 +30,7 @@ def test_a_standing_view_ends_with_its_purpose_and_the_journal_says_so(tmp_path:
     rooms.purposes.enrol()
     rooms.purposes.accept("purpose", PURPOSE, by="bureau", assessment="For a day only, for a test of its end.")
     noted: list[Entry] = []
-    gate = Gate(
-        catalogue=rooms.catalogue,
-        registers=rooms.registers,
-        keys=rooms.keys,
-        principals=rooms.principals,
-        purposes=rooms.purposes,
-        sink=noted.append,
-        clock=lambda: now[0],
-    )
+    gate = standing_gate(rooms, noted.append, lambda: now[0])
     watching = Watching(rooms, gate)
     assert watching.watches and watching.refresh()
     now[0] += timedelta(days=2)
@@ -55,14 +47,7 @@ def test_a_standing_view_ends_with_its_purpose_and_the_journal_says_so(tmp_path:
 def test_what_the_bureau_refused_is_said_and_accepting_it_again_takes_effect(tmp_path: Path) -> None:
     settings = make_home(tmp_path / "home", residents=60)
     rooms = open_rooms(settings)
-    gate = Gate(
-        catalogue=rooms.catalogue,
-        registers=rooms.registers,
-        keys=rooms.keys,
-        principals=rooms.principals,
-        purposes=rooms.purposes,
-        sink=lambda entry: None,
-    )
+    gate = standing_gate(rooms, lambda entry: None)
     care = next(app for app in rooms.apps if app.name == "care")
     before = Watching(rooms, gate)
     assert before.blind() == {} and rooms.purposes.waiting() == []
@@ -91,14 +76,7 @@ def test_a_register_that_cannot_be_read_blinds_only_those_that_need_it(
             raise LedgerError("the ledger cannot give a row")
         return read(view, dataset)
 
-    gate = Gate(
-        catalogue=rooms.catalogue,
-        registers=rooms.registers,
-        keys=rooms.keys,
-        principals=rooms.principals,
-        purposes=rooms.purposes,
-        sink=lambda entry: None,
-    )
+    gate = standing_gate(rooms, lambda entry: None)
     with monkeypatch.context() as broken:
         broken.setattr(StandingView, "register", register)
         watching = Watching(rooms, gate)

@@ -18,10 +18,11 @@ from hucheng.base.partition import partition_of
 from hucheng.errors import HuchengError, Refused
 from hucheng.gate import Entry, Gate, Principal, StandingView
 from hucheng.gate.entries import to_stream
+from hucheng.gate.standing import Sink
 from hucheng.node.detection import Detection, Watch
 from hucheng.node.intake import Intake
 from hucheng.node.people import SERVICE
-from hucheng.node.rooms import Rooms, now_utc, open_rooms
+from hucheng.node.rooms import Clock, Rooms, now_utc, open_rooms
 from hucheng.rules import load
 from hucheng.settings import Settings
 
@@ -147,20 +148,25 @@ def service(rooms: Rooms) -> Principal:
     return rooms.principals.get(SERVICE)
 
 
-def assemble(settings: Settings, partition: int) -> Intake:
-    """The intake of one partition of a node's home."""
-    rooms = open_rooms(settings, migrate=False)
-    notes = Notes()
-    gate = Gate(
+def standing_gate(rooms: Rooms, sink: Sink, clock: Clock = now_utc) -> Gate:
+    """The intake's own gate over a home: it keeps no journal, so it can stand in the stream and do nothing else."""
+    return Gate(
         catalogue=rooms.catalogue,
         registers=rooms.registers,
         keys=rooms.keys,
         principals=rooms.principals,
         purposes=rooms.purposes,
-        sink=notes,
-        partitions=settings.intakes,
-        clock=now_utc,
+        sink=sink,
+        partitions=rooms.settings.intakes,
+        clock=clock,
     )
+
+
+def assemble(settings: Settings, partition: int) -> Intake:
+    """The intake of one partition of a node's home."""
+    rooms = open_rooms(settings, migrate=False)
+    notes = Notes()
+    gate = standing_gate(rooms, notes)
     metrics = Metrics(rooms.catalogue.observations())
     keeper = Keeper(settings.home, partition, settings.intakes, metrics, LedgerDevices(rooms.ledger, now_utc))
     watching = Watching(rooms, gate, partition)
