@@ -43,18 +43,23 @@ class RunningNode:
         try:
             until(self.ready, within_s, f"the node in {self.home}")
         except AssertionError as error:
+            said = self.health()
             self.stop()
-            raise AssertionError(f"{error}\n{up_log.read_text()[-4000:]}") from None
+            raise AssertionError(f"{error}: {said}\n{up_log.read_text()[-4000:]}") from None
         return self
 
     def ready(self) -> bool:
         assert self.process is not None
         if self.process.poll() is not None:
             raise AssertionError(f"hucheng up left with {self.process.returncode}")
-        with contextlib.suppress(OSError, ValueError, httpx.HTTPError):
-            answer = httpx.get(f"{self.url}/health", timeout=2)
-            return answer.status_code == 200 and answer.json()["status"] == "ready"
-        return False
+        return self.health().get("status") == "ready"
+
+    def health(self) -> dict[str, Any]:
+        """What the node says of itself; what went wrong with the asking where it does not answer."""
+        try:
+            return httpx.get(f"{self.url}/health", timeout=5).json()
+        except (OSError, ValueError, httpx.HTTPError) as error:
+            return {"status": "no answer", "error": repr(error)}
 
     @property
     def settings(self) -> dict[str, Any]:

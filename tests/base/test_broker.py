@@ -123,7 +123,8 @@ def test_a_full_stream_acknowledges_nothing_and_goes_on_when_there_is_room(serve
         if 0 < publisher.acknowledged == len(subjects(server.settings)):
             break
         publisher.wait(0.2)
-    assert 0 < publisher.acknowledged == len(subjects(server.settings)) < 30
+    said = (server.settings.home / "logs" / "broker.log").read_text()[-3000:]
+    assert 0 < publisher.acknowledged == len(subjects(server.settings)) < 30, said
 
     async def room() -> None:
         client = await stream.connect(server.settings)

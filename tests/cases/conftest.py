@@ -108,7 +108,7 @@ class Town:
             due = due_timers(conn, self.clock())
         for case_id, task in due:
             with self.ledger.begin() as conn:
-                self.handling.fire(conn, case_id, task, self.clock())
+                self.handling.fire(conn, [(case_id, task)], self.clock())
         return len(due)
 
     def act(self, case_id: str, action: str, who: tuple[str, str] = ("officer-li", "李值班"), **more: Any) -> None:

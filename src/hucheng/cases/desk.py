@@ -40,7 +40,7 @@ ORDERS: Final = {
 }
 MAX_PAGE: Final = 500
 MAX_WAIT_S: Final = 15.0
-COUNTS_S: Final = timedelta(milliseconds=250)
+COUNTS_S: Final = timedelta(milliseconds=500)
 QUIET_COUNTS_S: Final = timedelta(seconds=2)
 _MISSING: Final[dict[str, Any]] = {"title": {}, "text": {}, "reasons": [], "assigned_to": None, "assigned_name": None}
 

@@ -14,22 +14,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from hucheng.base.ledger import insert
 from hucheng.cases import outbox, owing
 from hucheng.cases.clock import instant, micros
 from hucheng.cases.history import History, Line
 from hucheng.cases.models import Models
-from hucheng.cases.processes import Model, Service
-from hucheng.cases.rosters import Contact, Rosters, scopes_of
-from hucheng.cases.running import Moved, Running, Stand, Timer, unpacked
-from hucheng.cases.tables import case_called, case_decision, case_file, case_state, case_timer
+from hucheng.cases.moving import STATES, Moving
+from hucheng.cases.processes import Service
+from hucheng.cases.rosters import Contact, Rosters
+from hucheng.cases.running import Moved, Running, Stand, unpacked
+from hucheng.cases.tables import case_decision, case_file, case_state, case_timer
 from hucheng.cases.words import OWED
 from hucheng.decisions.bodies import Bodies
 from hucheng.decisions.findings import Finding
 from hucheng.decisions.record import Appeal, Decision
-from hucheng.errors import CaseError, NotFound
+from hucheng.errors import NotFound
 from hucheng.gate import Principal
 
 ANSWER_WITHIN = timedelta(hours=24)
@@ -84,24 +85,42 @@ class Handling:
             return str(row.id), False
         return self._open(conn, key, finding, decision, now), True
 
-    def fire(self, conn: Connection, case_id: str, task: str, now: datetime) -> bool:
-        """A timer of a case ran out; False where it no longer waits."""
-        mine = (case_timer.c.case_id == case_id) & (case_timer.c.task == task)
-        timer = conn.execute(delete(case_timer).where(mine).returning(case_timer.c.step)).scalar()
-        if timer is None:
+    def fire(self, conn: Connection, due: Sequence[tuple[str, str]], now: datetime) -> int:
+        """Timers (case and task) ran out, one a case: their cases move together. Gives how many moved.
+
+        A timer that does not wait any more moves nothing; a second one of the same case stays due.
+        """
+        tasks: dict[str, str] = {}
+        for case_id, task in due:
+            tasks.setdefault(case_id, task)
+        rows = self._rows(conn, list(tasks))
+        moving = self._moving(conn, rows, now)
+        last = self.history.last(conn, list(tasks))
+        longest = [row.id for row in rows if row.tier == self.models.of_digest(conn, row.model).tiers]
+        missed = self.history.unanswered(conn, longest)
+        moved = sum(
+            self._runs_out(moving, row, tasks[row.id], last.get(row.id), missed.get((row.id, row.tier), 0))
+            for row in rows
+        )
+        moving.write()
+        return moved
+
+    def _runs_out(self, moving: Moving, row: Any, task: str, last: str | None, missed: int) -> bool:
+        """``last``: what the last line of its history is about; ``missed``: how often nobody answered in its tier."""
+        step = moving.runs_out(row.id, task)
+        if step is None:
             return False
-        row = self._row(conn, case_id)
-        model = self.models.of_digest(conn, row.model)
+        model = self.models.of_digest(moving.conn, row.model)
         after = self.models.after(model, row.process, task)
         if after is None:
-            self._set_due(conn, case_id)
+            moving.stays(row)
             return False
         stand, moved = after
-        called = row.step in model.steps and model.steps[row.step].phase == "called"
         lines: list[Line] = []
-        if called and self.history.last(conn, case_id) != "nobody":
-            lines = [Line("no_answer", tier=row.tier, values={"seconds": int(model.timers[timer])})]
-        self.apply(conn, row, stand, moved, now, lines)
+        if row.step in model.steps and model.steps[row.step].phase == "called" and last != "nobody":
+            lines = [Line("no_answer", tier=row.tier, values={"seconds": int(model.timers[step])})]
+        again = row.tier == model.tiers and any(service.do == "call" for service in moved.services)
+        moving.apply(row, stand, moved, lines, patience=min(LONGEST, max(1, missed - 3)) if again else 1)
         return True
 
     def appealed(self, conn: Connection, of: Decision, filed: Appeal, by: Principal, now: datetime) -> None:
@@ -151,35 +170,9 @@ class Handling:
 
         ``lines`` are written in the history first. Raises CaseError where somebody else changed the case meanwhile.
         """
-        begun = self._begin(conn, row.id, moved, now, self._patience(conn, row, stand.model, moved))
-        if moved.gone:
-            gone = (case_timer.c.case_id == row.id) & case_timer.c.task.in_(moved.gone)
-            conn.execute(delete(case_timer).where(gone))
-        tier = row.tier
-        for service in moved.services:
-            if service.do == "call":
-                tier = service.tier
-                begun = self._call(conn, row, stand.model.tiers, service, moved, now, *lines) or begun
-                lines = ()
-            else:
-                self._remind(conn, row, service, now)
-        self.history.write(conn, row.id, row.resident_id, now, lines)
-        conn.execute(update(case_state).where(case_state.c.case_id == row.id).values(state=stand.state))
-        known = stand.waiting == len(moved.begun)
-        done = conn.execute(
-            update(case_file)
-            .where(case_file.c.id == row.id, case_file.c.version == row.version)
-            .values(
-                state="closed" if stand.step is None else _STATES[stand.step.phase],
-                step=stand.step.id if stand.step else None,
-                tier=tier,
-                version=row.version + 1,
-                due_us=begun if known else self._next(conn, row.id),
-                **changes,
-            )
-        )
-        if not done.rowcount:
-            raise CaseError("somebody else changed the case meanwhile", where=row.id, mend="look again, then act")
+        moving = self._moving(conn, [row], now)
+        moving.apply(row, stand, moved, lines, **changes)
+        moving.write()
 
     def note(self, conn: Connection, row: Any, what: str, now: datetime, *lines: Line, **values: Any) -> None:
         """Write one line of the node's own in the history of a case, and then further ones."""
@@ -191,6 +184,11 @@ class Handling:
         self, conn: Connection, row: Any, contacts: Sequence[Contact | None], turn: str, now: datetime, handed: bool
     ) -> None:
         """Put notices about a case in the outbox; None stands for the node's own addresses."""
+        outbox.put(conn, self._notices(row, contacts, turn, now, handed))
+
+    def _notices(
+        self, row: Any, contacts: Sequence[Contact | None], turn: str, now: datetime, handed: bool
+    ) -> list[dict[str, Any]]:
         words: dict[str, Any] = {
             "tier": row.tier,
             "case": row.id,
@@ -199,18 +197,19 @@ class Handling:
             "url": f"{self.site}/desk/cases/{row.id}",
             "simulated": _SIMULATED if row.simulated else "",
         }
-        for contact in contacts:
-            told = words | {"tier": contact.tier if contact else row.tier}
-            outbox.enqueue(
-                conn,
+        return [
+            notice
+            for contact in contacts
+            for notice in outbox.notices(
                 case_id=row.id,
                 turn=turn,
                 contact=contact,
                 own=self.own_addresses,
-                words=told,
+                words=words | {"tier": contact.tier if contact else row.tier},
                 handed=handed,
                 now=now,
             )
+        ]
 
     def _open(self, conn: Connection, key: str, finding: Finding, decision: str, now: datetime) -> str:
         model = self.models.of_kind(finding.kind)
@@ -234,7 +233,7 @@ class Handling:
             "org": "/".join(place.path) + "/",
             "body": self.bodies.seal(conn, finding.resident_id, f"case/{name}", body),
             "opened_at": now,
-            "state": _STATES[stand.step.phase],
+            "state": STATES[stand.step.phase],
             "step": stand.step.id,
             "tier": max((service.tier for service in moved.services), default=0),
             "joined": 0,
@@ -244,11 +243,9 @@ class Handling:
             "version": 1,
         }
         row = SimpleNamespace(**values)
-        due = self._begin(conn, name, moved, now)
-        opened = [Line("opened", values={"text": finding.text})]
-        for service in moved.services:
-            due = self._call(conn, row, model.tiers, service, moved, now, *opened) or due
-            opened = []
+        moving = self._moving(conn, [row], now)
+        _, due = moving.begin(row, moved, model.tiers, [Line("opened", values={"text": finding.text})])
+        moving.write()
         self.models.keep(conn, model, now)
         conn.execute(case_file.insert(), values | {"due_us": due})
         conn.execute(case_decision.insert(), {"decision_id": decision, "case_id": name, "at": now})
@@ -270,35 +267,22 @@ class Handling:
             )
         )
 
-    def _call(
-        self, conn: Connection, row: Any, tiers: int, service: Service, moved: Moved, now: datetime, *before: Line
-    ) -> int | None:
-        """Call whoever is on duty in a tier; where nobody is, the next tier is due at once: then gives that instant."""
-        scopes = scopes_of(row.resident_id, [part for part in row.org.split("/") if part])
-        contacts = self.rosters.called(conn, scopes, service.tier, now)
-        lines = [Line("called", tier=service.tier, values={"name": one.name}) for one in contacts]
-        known = [
-            {"case_id": row.id, "who": who, "tier": service.tier, "at": now}
-            for who in dict.fromkeys(one.who for one in contacts)
-            if who is not None
-        ]
-        if known:
-            conn.execute(insert(conn, case_called).on_conflict_do_nothing(), known)
-        last = service.tier >= tiers
-        if not contacts:
-            lines = [Line("nobody", tier=service.tier)]
-            if not last and moved.begun:
-                soon = case_timer.c.task.in_([timer.task for timer in moved.begun])
-                conn.execute(update(case_timer).where(case_timer.c.case_id == row.id, soon).values(due_us=micros(now)))
-        self.history.write(conn, row.id, row.resident_id, now, [*before, *lines])
-        also: list[Contact | None] = [None] if self.own_addresses and (service.tier == 1 or last) else []
-        turn = f"{service.tier}/{moved.begun[0].task if moved.begun else ''}/{row.version}"
-        self.tell(conn, row, [*contacts, *also], turn, now, handed=False)
-        return None if contacts or last else micros(now)
+    def _moving(self, conn: Connection, rows: Sequence[Any], now: datetime) -> Moving:
+        """Moves of these cases, to be told what they are and then written."""
+        moving = Moving(
+            conn,
+            now,
+            self.history,
+            self.rosters,
+            tell=lambda row, contacts, turn: self._notices(row, contacts, turn, now, handed=False),
+            remind=lambda row, service: self._remind(conn, row, service, now),
+            own=bool(self.own_addresses),
+        )
+        moving.know(rows)
+        return moving
 
     def _remind(self, conn: Connection, row: Any, service: Service, now: datetime) -> None:
         """A promise ran out: the desk owes it to the resident to look."""
-        self.note(conn, row, "reminder", now, title=service.title)
         owing.owe(
             conn,
             row,
@@ -307,61 +291,26 @@ class Handling:
             now=now,
             turn=f"{service.id}/{row.version}",
             owner=(row.assigned_to, row.assigned_name) if row.assigned_to else None,
-            within=timedelta(),
             title=service.title,
         )
 
-    @staticmethod
-    def _begin(conn: Connection, case_id: str, moved: Moved, now: datetime, patience: int = 1) -> int | None:
-        """Store the timers that begin; the poller fires each when it is due, however often the process dies.
-
-        Gives the earliest.
-        """
-        dues = [_due(timer, now, patience) for timer in moved.begun]
-        timers = [
-            {"case_id": case_id, "task": timer.task, "step": timer.step, "due_us": due}
-            for timer, due in zip(moved.begun, dues, strict=True)
-        ]
-        if timers:
-            conn.execute(case_timer.insert(), timers)
-        return min(dues, default=None)
-
-    def _patience(self, conn: Connection, row: Any, model: Model, moved: Moved) -> int:
-        """By how much the wait for the last tier is longer: it is called again for ever, but not ever as often.
-
-        Five times at the wait of the process, then at growing waits up to ten times as long.
-        """
-        again = row.tier == model.tiers and any(service.do == "call" for service in moved.services)
-        return min(LONGEST, max(1, self.history.count(conn, row.id, "no_answer", row.tier) - 3)) if again else 1
-
-    @staticmethod
-    def _row(conn: Connection, case_id: str) -> Any:
+    def _row(self, conn: Connection, case_id: str) -> Any:
         """The row of a case with its ``model`` and ``process``. Raises NotFound."""
-        kept = select(case_file, case_state.c.model, case_state.c.state.label("process"))
-        row = conn.execute(
-            kept.join(case_state, case_state.c.case_id == case_file.c.id).where(case_file.c.id == case_id)
-        ).first()
-        if row is None:
-            raise NotFound(f"no case {case_id!r}")
-        return row
+        return self._rows(conn, [case_id])[0]
 
     @staticmethod
-    def _next(conn: Connection, case_id: str) -> int | None:
-        query = select(func.min(case_timer.c.due_us)).where(case_timer.c.case_id == case_id)
-        return conn.execute(query).scalar()
+    def _rows(conn: Connection, cases: Sequence[str]) -> Sequence[Any]:
+        """The rows of cases with their ``model`` and ``process``. Raises NotFound where one is gone."""
+        kept = select(case_file, case_state.c.model, case_state.c.state.label("process"))
+        both = kept.join(case_state, case_state.c.case_id == case_file.c.id)
+        rows = conn.execute(both.where(case_file.c.id.in_(cases))).all()
+        if len(rows) != len(cases):
+            gone = sorted(set(cases) - {row.id for row in rows})
+            raise NotFound(f"no case {gone[0]!r}")
+        return rows
 
-    def _set_due(self, conn: Connection, case_id: str) -> None:
-        due = self._next(conn, case_id)
-        conn.execute(update(case_file).where(case_file.c.id == case_id).values(due_us=due))
 
-
-_STATES = {"called": "calling", "taken": "taken", "way": "visiting", "there": "visiting"}
 _SIMULATED = {"zh": "【模拟信号】", "en": "[simulated signal]"}
-
-
-def _due(timer: Timer, now: datetime, patience: int = 1) -> int:
-    """When a timer that begins now runs out, in microseconds since 1970."""
-    return micros(now) + int(timer.seconds * patience * 1_000_000)
 
 
 def due_timers(conn: Connection, now: datetime, limit: int = 200) -> list[tuple[str, str]]:

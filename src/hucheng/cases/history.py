@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -37,6 +37,11 @@ class History:
 
     def write(self, conn: Connection, case_id: str, resident_id: str, now: datetime, lines: Iterable[Line]) -> None:
         """Write lines of one case, in their order."""
+        self.put(conn, [(case_id, resident_id, line) for line in lines], now)
+
+    def put(self, conn: Connection, lines: Sequence[tuple[str, str, Line]], now: datetime) -> None:
+        """Write lines of many cases (case, resident, line), in their order."""
+        self.bodies.ready(conn, [resident for _, resident, _ in lines])
         rows = [
             {
                 "case_id": case_id,
@@ -46,7 +51,7 @@ class History:
                 "tier": line.tier,
                 "body": self.bodies.seal(conn, resident_id, f"event/{case_id}", _body(line)),
             }
-            for line in lines
+            for case_id, resident_id, line in lines
         ]
         if rows:
             conn.execute(case_event.insert(), rows)
@@ -64,16 +69,17 @@ class History:
             found.append(Event(row.at, row.actor, body["name"], row.what, body["text"], body["note"]))
         return found
 
-    def count(self, conn: Connection, case_id: str, what: str, tier: int) -> int:
-        """How often something happened in a tier."""
+    def unanswered(self, conn: Connection, cases: Sequence[str]) -> dict[tuple[str, int], int]:
+        """How often nobody answered, by case and tier."""
         c = case_event.c
-        query = select(func.count()).select_from(case_event)
-        return int(conn.execute(query.where(c.case_id == case_id, c.what == what, c.tier == tier)).scalar_one())
+        query = select(c.case_id, c.tier, func.count()).where(c.case_id.in_(cases), c.what == "no_answer")
+        return {(case, tier): count for case, tier, count in conn.execute(query.group_by(c.case_id, c.tier))}
 
-    def last(self, conn: Connection, case_id: str) -> str | None:
-        """What the last line is about."""
-        query = select(case_event.c.what).where(case_event.c.case_id == case_id)
-        return conn.execute(query.order_by(case_event.c.seq.desc()).limit(1)).scalar()
+    def last(self, conn: Connection, cases: Sequence[str]) -> dict[str, str]:
+        """What the last line of each case is about."""
+        c = case_event.c
+        newest = select(func.max(c.seq)).where(c.case_id.in_(cases)).group_by(c.case_id)
+        return {row.case_id: row.what for row in conn.execute(select(c.case_id, c.what).where(c.seq.in_(newest)))}
 
 
 def _body(line: Line) -> dict[str, Any]:

@@ -6,7 +6,7 @@ A notice holds no personal data: the case's number, its kind, the community, and
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,8 +37,7 @@ class Waiting(msgspec.Struct, frozen=True):
     tries: int
 
 
-def enqueue(
-    conn: Connection,
+def notices(
     *,
     case_id: str,
     turn: str,
@@ -47,34 +46,37 @@ def enqueue(
     words: dict[str, Any],
     handed: bool,
     now: datetime,
-) -> None:
-    """Put one notice for each address of the contact (None: each of the node's own) in the outbox.
+) -> list[dict[str, Any]]:
+    """One notice for each address of the contact (None: each of the node's own).
 
     ``turn`` names the occasion, so that the same call is never put in twice.
     """
     count = contact.channels if contact else len(own)
+    if not count:
+        return []
     language = contact.language if contact else "zh"
-    who = contact.name if contact else "desk"
     line = contact.line if contact else None
-    title = say(NOTICE["title"], **words)[language]
-    text = say(NOTICE["handed" if handed else "text"], **words)[language].strip()
-    for channel in range(count):
-        key = f"{case_id}\0{turn}\0{line or ''}\0{channel}"
-        entered = insert(conn, notice).values(
-            id="n-" + hashlib.sha256(key.encode()).hexdigest()[:20],
-            case_id=case_id,
-            tier=contact.tier if contact else 0,
-            line=line,
-            channel=channel,
-            who=who,
-            title=title,
-            text=text,
-            made_at=now,
-            state="waiting",
-            tries=0,
-            next_us=micros(now),
-        )
-        conn.execute(entered.on_conflict_do_nothing(index_elements=["id"]))
+    told = {
+        "case_id": case_id,
+        "tier": contact.tier if contact else 0,
+        "line": line,
+        "who": contact.name if contact else "desk",
+        "title": say(NOTICE["title"], **words)[language],
+        "text": say(NOTICE["handed" if handed else "text"], **words)[language].strip(),
+        "made_at": now,
+        "state": "waiting",
+        "tries": 0,
+        "next_us": micros(now),
+    }
+    keys = [f"{case_id}\0{turn}\0{line or ''}\0{channel}" for channel in range(count)]
+    names = ["n-" + hashlib.sha256(key.encode()).hexdigest()[:20] for key in keys]
+    return [told | {"id": name, "channel": channel} for channel, name in enumerate(names)]
+
+
+def put(conn: Connection, waiting: Sequence[Mapping[str, Any]]) -> None:
+    """Put notices in the outbox; one that is in it already stays as it is."""
+    if waiting:
+        conn.execute(insert(conn, notice).on_conflict_do_nothing(index_elements=["id"]), list(waiting))
 
 
 def due(conn: Connection, now: datetime, limit: int = 20) -> list[Waiting]:

@@ -25,12 +25,12 @@ def owe(
     now: datetime,
     turn: str = "",
     owner: tuple[str, str] | None = None,
-    within: timedelta | None = None,
+    within: timedelta = timedelta(),
     **values: object,
 ) -> str:
     """Note that somebody is owed an answer about a case; the same thing twice is one. Returns its id.
 
-    ``case`` is a row of `case_file`; ``values`` fill in the words of its kind.
+    ``case`` is a row of `case_file`; ``within``: how soon; ``values`` fill in the words of its kind.
     """
     name = "o-" + hashlib.sha256(f"{case.id}\0{kind}\0{to}\0{turn}".encode()).hexdigest()[:16]
     entered = insert(conn, case_owed).values(
@@ -41,7 +41,7 @@ def owe(
         who=to,
         text=say(OWED[kind], **values),
         since=now,
-        due_at=now + within if within else None,
+        due_at=now + within,
         owner=owner[0] if owner else None,
         owner_name=owner[1] if owner else None,
         community=case.community,
@@ -113,7 +113,7 @@ def _read(conn: Connection, which: ColumnElement[bool], limit: int = 500, offset
         select(case_owed, case_file.c.urgent)
         .join(case_file, case_file.c.id == case_owed.c.case_id)
         .where(case_owed.c.done_at.is_(None), which)
-        .order_by(case_owed.c.due_at.is_(None), case_owed.c.due_at, case_owed.c.since, case_owed.c.id)
+        .order_by(case_owed.c.due_at, case_owed.c.since, case_owed.c.id)
         .limit(limit)
         .offset(offset)
     )

@@ -92,6 +92,21 @@ def scopes_of(resident_id: str | None, path: Sequence[str]) -> list[str]:
     return ([resident_id] if resident_id else []) + list(reversed(path))
 
 
+class Roll:
+    """Lines of some scopes at one instant, read once: whom to call for many cases."""
+
+    def __init__(self, lines: Iterable[RosterLine], at: datetime, calendar: Calendar) -> None:
+        self._at, self._calendar = at, calendar
+        self._lines: dict[tuple[str, int], list[RosterLine]] = {}
+        for line in lines:
+            self._lines.setdefault((line.scope, line.tier), []).append(line)
+
+    def called(self, scopes: Sequence[str], tier: int) -> list[Contact]:
+        """Whom to call, from the nearest of these scopes that has anybody on duty."""
+        lines = [line for scope in scopes for line in self._lines.get((scope, tier), ())]
+        return [_contact(line) for line in on_duty(lines, scopes, tier, self._at, self._calendar)] if lines else []
+
+
 class Rosters:
     """The roster in the ledger."""
 
@@ -117,15 +132,19 @@ class Rosters:
         mine = (roster_line.c.scope == resident_id) | roster_line.c.who.in_([resident_id, *principals])
         return int(conn.execute(delete(roster_line).where(mine)).rowcount)
 
+    def roll(self, conn: Connection, scopes: Sequence[str], at: datetime) -> Roll:
+        """The lines of these scopes."""
+        rows = conn.execute(select(roster_line).where(roster_line.c.scope.in_(list(scopes))))
+        return Roll((self._line(row) for row in rows), at, self.calendar)
+
     def called(self, conn: Connection, scopes: Sequence[str], tier: int, at: datetime) -> list[Contact]:
         """Whom to call now."""
-        query = select(roster_line).where(roster_line.c.scope.in_(list(scopes)), roster_line.c.tier == tier)
-        lines = [self._line(row) for row in conn.execute(query)]
-        return [_contact(line) for line in on_duty(lines, scopes, tier, at, self.calendar)]
+        return self.roll(conn, scopes, at).called(scopes, tier)
 
     def colleagues(self, conn: Connection, scopes: Sequence[str], at: datetime) -> list[Contact]:
         """Everybody with an account who is on duty for a place, by tier: to whom a case can be handed."""
-        found = [contact for tier in TIERS for contact in self.called(conn, scopes, tier, at)]
+        roll = self.roll(conn, scopes, at)
+        found = [contact for tier in TIERS for contact in roll.called(scopes, tier)]
         return [contact for contact in found if contact.who is not None]
 
     def knows(self, conn: Connection, who: str) -> str | None:

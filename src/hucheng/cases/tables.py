@@ -40,11 +40,12 @@ case_file = Table(
     Column("version", Integer, nullable=False),
     Index("ix_case_file_due", "is_open", "due_us", "id"),
     Index("ix_case_file_opened", "is_open", "opened_at", "id"),
-    Index("ix_case_file_urgent", "is_open", "urgent", "opened_at", "id"),
-    Index("ix_case_file_community", "is_open", "community"),
+    Index("ix_case_file_counted", "is_open", "community", "kind", "state", "urgent", "opened_at"),
     Index("ix_case_file_person", "resident_id", "opened_at"),
     Index("ix_case_file_assigned", "assigned_to", "is_open"),
 )
+
+Index("ix_case_file_urgent", case_file.c.is_open, case_file.c.urgent.desc(), case_file.c.opened_at, case_file.c.id)
 
 case_state = Table(
     "case_state",
@@ -116,13 +117,14 @@ case_owed = Table(
     Column("who", Text, nullable=False, comment="whom an answer is owed to: resident, a person's id, desk"),
     Column("text", Json, nullable=False),
     Column("since", Instant, nullable=False),
-    Column("due_at", Instant, nullable=True),
+    Column("due_at", Instant, nullable=False),
     Column("owner", Text, nullable=True),
     Column("owner_name", Text, nullable=True),
     Column("community", Text, nullable=False),
     Column("done_at", Instant, nullable=True),
     Column("done_by", Text, nullable=True),
-    Index("ix_case_owed_open", "done_at", "community"),
+    Index("ix_case_owed_open", "done_at", "kind", "community", "owner"),
+    Index("ix_case_owed_due", "done_at", "due_at", "since", "id"),
     Index("ix_case_owed_owner", "owner", "done_at"),
     Index("ix_case_owed_case", "case_id"),
 )

@@ -114,7 +114,7 @@ class Owed(msgspec.Struct):
     to: str
     text: dict[str, str]
     since: datetime
-    due_at: datetime | None
+    due_at: datetime
     owner: str | None
     owner_name: str | None
     community: str

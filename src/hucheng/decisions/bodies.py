@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -16,6 +17,10 @@ class Bodies:
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
+
+    def ready(self, conn: Connection, residents: Iterable[str]) -> None:
+        """Have the keys of these residents at hand, read together, before many bodies are sealed."""
+        self._keys.people(residents, conn=conn)
 
     def seal(self, conn: Connection, resident_id: str, place: str, value: Any) -> bytes:
         """The value under the resident's key, bound to its place."""

@@ -138,20 +138,20 @@ class JournalDesk:
         return found
 
     def _about(self, number: int) -> Iterator[tuple[int, int, bytes]]:
-        """Entries of this person or of many, newest first."""
+        """Entries of this person or of many, newest first; which they are is told by the index alone."""
         stretch = literal_column("(seq / 1024)", BigInteger)
+        entries = select(journal.c.seq, journal.c.person, journal.c.body).order_by(journal.c.seq.desc())
         for newest in range(self._journal.seq // STRETCH, -1, -_STRETCHES):
             some = [literal(n, literal_execute=True) for n in range(max(newest - _STRETCHES + 1, 0), newest + 1)]
-            query = select(journal.c.seq, journal.c.person, journal.c.body)
-            query = query.where(stretch.in_(some), journal.c.person.in_([number, 0]))
-            below = self._journal.seq + 1
-            while below:
-                page = query.where(journal.c.seq < below).order_by(journal.c.seq.desc()).limit(_PAGE)
+            query = select(journal.c.seq).where(stretch.in_(some), journal.c.person.in_([number, 0]))
+            with self._journal.ledger.read() as conn:
+                places = sorted(conn.execute(query).scalars(), reverse=True)
+            for start in range(0, len(places), _PAGE):
+                page = entries.where(journal.c.seq.in_(places[start : start + _PAGE]))
                 with self._journal.ledger.read() as conn:
                     rows: Sequence[Any] = conn.execute(page).all()
                 for row in rows:
                     yield row.seq, row.person, row.body
-                below = rows[-1].seq if len(rows) == _PAGE else 0
 
     def _line(self, seq: int, head: Head, detail: dict[str, Any] | None, known: Known, *, names: bool) -> Line:
         asked = (head.principal, head.principal_kind)

@@ -23,9 +23,9 @@ from hucheng.decisions.findings import Finding, decode
 log = logging.getLogger(__name__)
 CHORES_S = 30.0
 POSTPONE_S = 30.0
-AT_ONCE = 8
+AT_ONCE = 64
 """Timers in one transaction: few enough that nobody who acts waits long behind them."""
-YIELD_S = 0.01
+YIELD_S = 0.02
 """Pause between two such transactions: a new finding, or somebody who acts, goes first."""
 
 
@@ -106,8 +106,7 @@ class Duty:
                 return fired
             try:
                 with self._ledger.begin() as conn:
-                    for case_id, task in timers:
-                        self._handling.fire(conn, case_id, task, self.clock())
+                    self._handling.fire(conn, timers, self.clock())
                 for case_id, _ in timers:
                     self._failing.pop(case_id, None)
             except Exception:
@@ -121,7 +120,7 @@ class Duty:
         """One timer alone; where it fails it is due again in a while, so that it holds nobody else up."""
         try:
             with self._ledger.begin() as conn:
-                self._handling.fire(conn, case_id, task, self.clock())
+                self._handling.fire(conn, [(case_id, task)], self.clock())
             self._failing.pop(case_id, None)
         except Exception as error:
             self._failing[case_id] = type(error).__name__
