@@ -20,9 +20,10 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.errors import APIError
+from nats.js.errors import APIError, NotFoundError
 
 log = logging.getLogger(__name__)
+DURABLE = "steward"
 BATCH = 128
 WAIT_S = 5.0
 ACK_WAIT_S = 60.0
@@ -82,17 +83,27 @@ class Consumer:
             await asyncio.sleep(PAUSES_S[min(failures, 4)])
 
     async def _subscribe(self) -> Any:
+        """The durable consumer, made where it is missing.
+
+        What was handed to a steward that is gone, or over a connection that is gone, is offered again at once: the
+        broker itself would wait `ACK_WAIT_S` for an acknowledgement that cannot come.
+        """
+        streams = self._client.jetstream()
         config = ConsumerConfig(
-            durable_name="steward",
+            durable_name=DURABLE,
             deliver_policy=DeliverPolicy.ALL,
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=self.ack_wait_s,
             max_ack_pending=MAX_PENDING,
             filter_subject=self.subject,
         )
-        return await self._client.jetstream().pull_subscribe(
-            self.subject, durable="steward", stream=self.stream, config=config
-        )
+        with contextlib.suppress(NotFoundError):
+            before = await streams.consumer_info(self.stream, DURABLE)
+            if before.num_ack_pending:
+                floor = before.ack_floor.stream_seq if before.ack_floor else 0
+                config.deliver_policy, config.opt_start_seq = DeliverPolicy.BY_START_SEQUENCE, floor + 1
+                await streams.delete_consumer(self.stream, DURABLE)
+        return await streams.pull_subscribe(self.subject, durable=DURABLE, stream=self.stream, config=config)
 
     async def _loop(self, subscription: Any) -> None:
         swept = asyncio.get_running_loop().time()
