@@ -38,8 +38,8 @@ MUTANTS = [
     ),
     Mutant(
         "a dropped timer: an alarm's next tier is never due",
-        "cases/handling.py",
-        "            conn.execute(case_timer.insert(), timers)\n",
+        "cases/moving.py",
+        "            self.conn.execute(case_timer.insert(), self._begun)\n",
         "            pass\n",
         "tests/cases/test_escalation.py::test_it_climbs_every_tier_and_the_last_never_gives_up",
     ),
