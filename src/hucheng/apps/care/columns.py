@@ -55,23 +55,33 @@ class Devices:
     _texts: tuple[pa.Array, pa.Array] = field(
         default_factory=lambda: (pa.array([], pa.string()), pa.array([], pa.string()))
     )
-    _seen: set[str] = field(default_factory=set)
+    _last: dict[str, int] = field(default_factory=dict)
+    """The newest number of each device."""
 
     def __len__(self) -> int:
         return len(self.names)
 
     def of(self, batch: pa.Table) -> Ints:
         """The number of each row's device with its resident; unknown ones get the next number."""
+        names = _flat(batch["device_id"]).to_pylist()
+        numbers = np.fromiter(map(self._last.get, names, repeat(-1)), np.int64, len(names))
+        if len(numbers) and numbers.min() >= 0:
+            same = pc.equal(self._texts[1].take(pa.array(numbers)), _flat(batch["resident_id"]))
+            if pc.all(pc.fill_null(same, False)).as_py():  # as a rule nobody new, and nothing given on
+                return numbers
+        return self._of_pairs(batch)
+
+    def _of_pairs(self, batch: pa.Table) -> Ints:
         pairs, place = _pairs(batch)
         numbers = np.fromiter(map(self.number.get, pairs, repeat(-1)), np.int64, len(pairs))
         fresh = np.flatnonzero(numbers < 0)
         for one in fresh.tolist():
             name, resident = pairs[one]
             numbers[one] = self.number[pairs[one]] = len(self.names)
+            self.given_on.append(name in self._last)
+            self._last[name] = len(self.names)
             self.names.append(name)
             self.residents.append(resident)
-            self.given_on.append(name in self._seen)
-            self._seen.add(name)
         if len(fresh):
             self._texts = pa.array(self.names, pa.string()), pa.array(self.residents, pa.string())
         rows: Ints = numbers[place]
