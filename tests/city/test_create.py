@@ -58,7 +58,7 @@ def test_registers_hold_what_was_made(rooms: Rooms, city: City) -> None:
 
 def test_what_ships_with_the_platform_is_accepted_with_an_assessment_on_record(rooms: Rooms) -> None:
     asked = [one for one in rooms.purposes.requests() if one.app == "care"]
-    assert {one.id for one in asked} == {"care.detect", "care.respond", "care.family", "care"}
+    assert {one.id for one in asked} == {"care.detect", "care.respond", "care"}
     assert {one.kind for one in asked if one.id == "care"} == {"policies", "uses"}
     for one in asked:
         assert one.state == "accepted"

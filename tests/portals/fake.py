@@ -117,7 +117,7 @@ class FakeGate:
     ) -> list[list[dict[str, Any]]]:
         self._desk._check()
         self.looks.append((principal.id, purpose, reads))
-        if person is not None and purpose in ("self.access", "care.family"):
+        if person is not None and purpose in ("self.access", "mandate.access"):
             self._desk._may(principal, person)
         if purpose == "care.respond":
             one = self._desk.cases[case or ""]
@@ -190,7 +190,7 @@ class FakeJournal:
                 principal="p-chen",
                 principal_name="陈静",
                 principal_kind="carer",
-                purpose="care.family",
+                purpose="mandate.access",
                 datasets=("home.blood_pressure",),
                 case=None,
             ),

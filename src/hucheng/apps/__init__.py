@@ -122,6 +122,10 @@ class App:
     ``options`` adds ``--home`` and ``--as`` to a command, ``beside(home, principal_id)`` is the running node:
     ``with beside(…) as node: node.ask(Gate, "gate").look(node.principal(), …)``.
     """
+    help: tuple[str, str] | None = None
+    """Dataset and metric of which a press on the help button is a reading; None: the app answers no such button."""
+    shown_first: str | None = None
+    """Dataset that is shown first where somebody looks at readings."""
     erasers: tuple[Callable[..., Any], ...] = ()
     """Called with a resident_id whose data is to go, for what the app keeps outside registers and lake."""
 

@@ -26,7 +26,7 @@ PURPOSE: Final = {
     "operator": "cases.inspect",
     "auditor": "cases.inspect",
     "service": "cases.work",
-    "carer": "care.family",
+    "carer": "mandate.access",
     "resident": "self.access",
 }
 """For what each kind of principal looks at cases."""

@@ -17,7 +17,7 @@ VITALS_SHARE = 0.06
 """Of these, how many were given a vital-sign set."""
 MANDATE_SHARE = 0.45
 """Of these, how many have given a mandate to a son or daughter in the city."""
-SCOPES = ("care.readings", "care.alarms", "rights.journal", "decisions.appeal")
+SCOPES = ("readings.read", "cases.follow", "rights.journal", "decisions.appeal")
 
 KIT: dict[str, tuple[str, str, str]] = {
     "bp": ("home.blood_pressure", "cuff", "SIM-BP 1"),

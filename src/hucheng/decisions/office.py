@@ -18,7 +18,7 @@ from hucheng.decisions.store import DATASET
 from hucheng.errors import BadRequest, NotFound, Refused
 from hucheng.gate import Gate, Principal, Read
 
-PURPOSE: Final = {"officer": "cases.work", "carer": "care.family", "resident": "self.access"}
+PURPOSE: Final = {"officer": "cases.work", "carer": "mandate.access", "resident": "self.access"}
 """For what each kind of principal looks at decisions."""
 
 Hook = Callable[[Connection, Decision, Appeal, Principal, datetime], None]

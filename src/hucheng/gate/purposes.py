@@ -81,6 +81,13 @@ BASE: tuple[Purpose, ...] = (
         ("resident", "carer"),
     ),
     Purpose(
+        "mandate.access",
+        {"zh": "受托照护", "en": "Caring under a mandate"},
+        "民法典 第33条、第161条；个人信息保护法 第29条 (Civil Code arts. 33, 161; PIPL art. 29)",
+        "city.population",
+        ("carer",),
+    ),
+    Purpose(
         "rights.erasure",
         {"zh": "依法删除个人信息", "en": "Erasing a person as the law asks"},
         "个人信息保护法 第47条 (PIPL art. 47)",

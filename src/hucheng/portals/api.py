@@ -190,9 +190,9 @@ def _people(api: Api) -> None:
         query="dataset purpose since until limit case",
     )
     async def readings_of(asked: Asked) -> Any:
-        """Readings of a person in one `dataset`; `purpose` is self.access or care.family where it is not given."""
+        """Readings of a person in one `dataset`; `purpose` is self.access or mandate.access where it is not given."""
         who = asked.who
-        default = "care.family" if who.kind == "carer" else "self.access"
+        default = "mandate.access" if who.kind == "carer" else "self.access"
         dataset = asked.query.get("dataset")
         if not dataset:
             raise BadRequest("name the dataset", where="?dataset=", mend="e.g. home.blood_pressure")
@@ -280,7 +280,7 @@ def _devices(api: Api) -> None:
         link = asked.shell.tokens.read_help(asked.path["token"])
         await refused_if_ended(asked, link)
         at = pressed_at(read_press(await asked.request.body()), asked.now)
-        return Taken(await asked.services.push(link.gateway_id, reading(link, at)))
+        return Taken(await asked.services.push(link.gateway_id, reading(link, at, asked.shell.help)))
 
 
 def pushing(asked: Asked) -> str:

@@ -20,7 +20,7 @@ from hucheng.portals.resident import (
 )
 from hucheng.portals.shell import Entrance, Shell, Visit
 
-PURPOSE = "care.family"
+PURPOSE = "mandate.access"
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 

@@ -22,7 +22,6 @@ from hucheng.portals.shell import Door, Entrance, Shell, Visit
 from hucheng.portals.tokens import HelpLink
 
 log = logging.getLogger(__name__)
-DATASET, METRIC = "home.help", "help"
 CLOCK_OFF = timedelta(minutes=2)
 """A browser's clock further off than this is corrected: an alarm must not fail because a phone's clock is wrong."""
 ANSWER_S = 2.0
@@ -80,7 +79,7 @@ def entrance(shell: Shell) -> Entrance:
         at = visit.now
         if scripted:
             at = pressed_at(read_press(await request.body()), visit.now)
-        sequence = await visit.services.push(link.gateway_id, reading(link, at))
+        sequence = await visit.services.push(link.gateway_id, reading(link, at, shell.help))
         if scripted:
             return JSONResponse({"state": "sent", "sequence": sequence}, 202)
         return visit.go(f"/help/{token}?sent=1")
@@ -109,16 +108,19 @@ def pressed_at(press: Press, now: datetime) -> datetime:
     return at if now - OLDEST < at <= now else now
 
 
-def reading(link: HelpLink, at: datetime) -> bytes:
-    """The press as the device's reading."""
+def reading(link: HelpLink, at: datetime, pressed: tuple[str, str] | None) -> bytes:
+    """The press as the device's reading of ``pressed``: dataset and metric. Raises NotFound where no app answers."""
+    if pressed is None:
+        raise NotFound("no app answers a help button", mend="accept one that does")
+    dataset, metric = pressed
     return msgspec.json.encode(
         {
-            "dataset": DATASET,
+            "dataset": dataset,
             "readings": [
                 {
                     "device_id": link.device_id,
                     "resident_id": link.resident_id,
-                    "metric": METRIC,
+                    "metric": metric,
                     "observed_at": at,
                     "value": 1,
                     "unit": "1",

@@ -24,8 +24,8 @@ KINDS: Mapping[str, str] = {
     "person": mark("Somebody at the site"),
 }
 SCOPES: Mapping[str, str] = {
-    "care.readings": mark("See readings from devices at home"),
-    "care.alarms": mark("See alarms, and answer them"),
+    "readings.read": mark("See readings from devices at home"),
+    "cases.follow": mark("See alarms, and answer them"),
     "rights.journal": mark("See who looked at the data"),
     "decisions.appeal": mark("Appeal against decisions"),
 }

@@ -17,7 +17,6 @@ from hucheng.portals.shell import Entrance, Shell, Visit
 APPEAL_LIMIT = 2000
 """Characters of an appeal."""
 DAYS = (1, 7, 30)
-HELP = "home.help"
 LATEST, MOST = 200, 1000
 """Lines of the journal shown, and entries looked through for them."""
 
@@ -130,19 +129,21 @@ async def happening(visit: Visit, rows: list[Any]) -> Now:
 
 async def help_device(visit: Visit, person: str) -> dict[str, Any] | None:
     """The person's live help button, if one is paired."""
-    if HELP not in visit.services.catalogue:
+    if visit.shell.help is None:
         return None
-    read = Read("city.devices", "rows", where={"resident_id": person, "dataset": HELP})
+    read = Read("city.devices", "rows", where={"resident_id": person, "dataset": visit.shell.help[0]})
     rows = (await visit.look("self.access", read, person=person))[0]
     return next((row for row in rows if not row.get("ended_at")), None)
 
 
 async def measured(visit: Visit, purpose: str, person: str) -> dict[str, Any]:
     """Values for a page of readings: the chosen dataset and days, and the charts. Asks for one dataset at a time."""
-    offered = [c for c in visit.services.catalogue.observations() if purpose in c.uses and c.id != HELP]
+    pressed = visit.shell.help[0] if visit.shell.help else None
+    offered = [c for c in visit.services.catalogue.observations() if purpose in c.uses and c.id != pressed]
     if not offered:
         return {"offered": [], "chosen": None, "days": DAYS[1], "all_days": DAYS, "figures": []}
-    wanted = visit.request.query_params.get("dataset") or _first(offered)
+    first = [c.id for c in offered if c.id in visit.shell.shown_first] or [offered[0].id]
+    wanted = visit.request.query_params.get("dataset") or first[0]
     chosen = next((c for c in offered if c.id == wanted), None)
     if chosen is None:
         raise BadRequest("there are no readings of this name", where=f"?dataset={wanted[:40]}")
@@ -151,9 +152,3 @@ async def measured(visit: Visit, purpose: str, person: str) -> dict[str, Any]:
     rows = (await visit.look(purpose, read, person=person))[0]
     drawn: list[Figure] = figures(rows, chosen, visit.words)
     return {"offered": offered, "chosen": chosen, "days": days, "all_days": DAYS, "figures": drawn}
-
-
-def _first(offered: list[Any]) -> str:
-    """Blood pressure first where there is one: it is what most people look for."""
-    ids = [contract.id for contract in offered]
-    return "home.blood_pressure" if "home.blood_pressure" in ids else ids[0]

@@ -44,6 +44,8 @@ class Shell:
         self.lexicon = Lexicon(services.catalogue, apps)
         self.menus: dict[str, list[tuple[str, Mapping[str, str] | str]]] = {k: list(v) for k, v in MENUS.items()}
         self.panels = {kind: (app, panel) for app in apps for kind, panel in app.panels.items()}
+        self.help = next((app.help for app in apps if app.help), None)
+        self.shown_first = [app.shown_first for app in apps if app.shown_first]
         self.places: Mapping[str, Mapping[str, str]] = {}
         self._places_until = datetime.min.replace(tzinfo=UTC)
         self._templates = self._environment()

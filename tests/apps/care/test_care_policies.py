@@ -68,21 +68,21 @@ def test_device_trouble_opens_the_door_but_not_the_profile() -> None:
 @pytest.mark.parametrize(
     ("dataset", "scopes", "policy"),
     [
-        ("care.homes", (), "care.family.registers"),
-        ("home.bed", ("care.readings",), "care.family.readings"),
-        ("home.bed", ("care.alarms",), None),
+        ("care.homes", (), "mandate.access.registers"),
+        ("home.bed", ("readings.read",), "mandate.access.readings"),
+        ("home.bed", ("cases.follow",), None),
         ("home.bed", (), None),
     ],
 )
 def test_a_carer_sees_as_far_as_the_mandate_goes(dataset: str, scopes: tuple[str, ...], policy: str | None) -> None:
     facts: dict[str, Any] = {"person": "r1", "single": True, "scopes": scopes}
-    answer = asked(CARER, "read", dataset, "care.family", mandate=True, **facts)
-    assert answer == policy if policy else answer.startswith("refused by care.family.readings")
-    assert "a mandate from this resident" in asked(CARER, "read", dataset, "care.family", mandate=False, **facts)
+    answer = asked(CARER, "read", dataset, "mandate.access", mandate=True, **facts)
+    assert answer == policy if policy else answer.startswith("refused by mandate.access.readings")
+    assert "a mandate from this resident" in asked(CARER, "read", dataset, "mandate.access", mandate=False, **facts)
 
 
 def test_no_other_purpose_and_no_bulk_comes_in_by_these_policies() -> None:
     for who in (OFFICER, CARER, SERVICE, AUDITOR):
-        for purpose in ("care.respond", "care.family", "care.detect", "cases.inspect"):
+        for purpose in ("care.respond", "mandate.access", "care.detect", "cases.inspect"):
             if (who.kind, purpose) != ("auditor", "cases.inspect"):
                 assert "refused" in asked(who, "bulk", "care.profiles", purpose, mandate=True, in_area=True, **CASE)

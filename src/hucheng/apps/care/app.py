@@ -31,13 +31,6 @@ PURPOSES = (
         ("officer",),
         needs_case=True,
     ),
-    Purpose(
-        "care.family",
-        {"zh": "受托照护", "en": "Caring under a mandate"},
-        "民法典 第33条、第161条；个人信息保护法 第29条 (Civil Code arts. 33, 161; PIPL art. 29)",
-        OWNER,
-        ("carer",),
-    ),
 )
 
 
@@ -72,4 +65,6 @@ app = App(
         DEVICE: Panel({"zh": "设备告警", "en": "Device trouble"}, "device.html", _device),
     },
     pages=_pages,
+    help=("home.help", "help"),
+    shown_first="home.blood_pressure",
 )
