@@ -324,9 +324,8 @@ class Keeper:
         self._flying = None
 
     def tidy(self) -> None:
-        """Join small files where there are many (beside `take`, never beside `commit`)."""
-        for table in self._tables.values():
-            table.tidy()
+        """Join small files of one table that has many (beside `take`, never beside `commit`: one at a time)."""
+        any(table.tidy() for table in self._tables.values())
 
     def sweep(self, share: float = 1 / 60) -> None:
         """Drop from current values what is past its contract's time, for a share of all series.

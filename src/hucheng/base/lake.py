@@ -30,7 +30,8 @@ CONFIGURATION = {
     "delta.deletedFileRetentionDuration": "interval 1 hours",
 }
 SMALL_FILES = 64
-FILE_BYTES = 128 << 20
+FILE_BYTES = 32 << 20
+"""Files are joined up to this size: joining waits between two commits, so it must not take seconds."""
 
 
 class Table:
