@@ -6,19 +6,53 @@ what follows from data (that is `rules`), and knows no case or decision but by t
 
 from __future__ import annotations
 
-from hucheng.gate.entries import Entry
-from hucheng.gate.facts import CaseFacts, CaseLookup
-from hucheng.gate.gate import Gate
-from hucheng.gate.journal import Journal
-from hucheng.gate.policy import Policies
-from hucheng.gate.principals import Org, Principal, Principals
-from hucheng.gate.purposes import Purpose, Purposes, Request
-from hucheng.gate.rights import JournalDesk, Line
-from hucheng.gate.standing import StandingView
-from hucheng.gate.stores import Read, Scope, Store
-from hucheng.gate.views import View
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hucheng.gate.entries import Entry
+    from hucheng.gate.facts import CaseFacts, CaseLookup
+    from hucheng.gate.gate import Gate
+    from hucheng.gate.journal import Journal
+    from hucheng.gate.policy import Policies
+    from hucheng.gate.principals import Org, Principal, Principals
+    from hucheng.gate.purposes import Purpose, Purposes, Request
+    from hucheng.gate.rights import JournalDesk, Line
+    from hucheng.gate.standing import StandingView
+    from hucheng.gate.stores import Read, Scope, Store
+    from hucheng.gate.views import View
 
 __all__ = [
     "CaseFacts", "CaseLookup", "Entry", "Gate", "Journal", "JournalDesk", "Line", "Org", "Policies", "Principal",
     "Principals", "Purpose", "Purposes", "Read", "Request", "Scope", "StandingView", "Store", "View",
 ]  # fmt: skip
+
+_FROM = {
+    "Entry": "entries",
+    "CaseFacts": "facts",
+    "CaseLookup": "facts",
+    "Gate": "gate",
+    "Journal": "journal",
+    "Policies": "policy",
+    "Org": "principals",
+    "Principal": "principals",
+    "Principals": "principals",
+    "Purpose": "purposes",
+    "Purposes": "purposes",
+    "Request": "purposes",
+    "JournalDesk": "rights",
+    "Line": "rights",
+    "StandingView": "standing",
+    "Read": "stores",
+    "Scope": "stores",
+    "Store": "stores",
+    "View": "views",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imported when first asked for: a process that only follows the journal's chain need not load the policies."""
+    if name not in _FROM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_FROM[name]}"), name)
+    return found

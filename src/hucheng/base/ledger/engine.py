@@ -15,7 +15,6 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from hucheng.base.ledger.columns import metadata as shared_metadata
-from hucheng.base.ledger.migrate import LEDGER_VERSIONS, upgrade
 from hucheng.errors import LedgerError
 
 _AFTER = "hucheng_after_commit"
@@ -34,7 +33,7 @@ class Ledger:
         *,
         migrate: bool = True,
         metadata: MetaData = shared_metadata,
-        versions: Path = LEDGER_VERSIONS,
+        versions: Path | None = None,
         readers: int = 24,
     ) -> None:
         address = make_url(url)
@@ -61,8 +60,10 @@ class Ledger:
         snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._read_engine = self.engine.execution_options(**({} if self.embedded else snapshot))
         if migrate:
+            from hucheng.base.ledger.migrate import LEDGER_VERSIONS, upgrade  # a reader beside need not load Alembic
+
             try:
-                upgrade(self._write_engine, metadata, versions)
+                upgrade(self._write_engine, metadata, versions or LEDGER_VERSIONS)
             except DBAPIError as error:
                 raise LedgerError(
                     f"cannot open the ledger: {error.orig}",
