@@ -21,7 +21,7 @@ from hucheng.base.rpcclient import Client, proxy
 from hucheng.cases.desk import Desk
 from hucheng.decisions.findings import encode
 from hucheng.gate import Principal
-from hucheng.node.rooms import open_rooms
+from hucheng.node.home.rooms import open_rooms
 from hucheng.settings import Settings
 
 

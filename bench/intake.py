@@ -33,8 +33,8 @@ from hucheng.base.current import Offset
 from hucheng.base.currentreader import CurrentReader
 from hucheng.base.devices import DeviceRow, ListedDevices, Metrics
 from hucheng.base.keeping import Keeper
-from hucheng.node.detection import Detection, Open, Watch
-from hucheng.node.intake import Intake, serve
+from hucheng.node.intake.detection import Detection, Open, Watch
+from hucheng.node.intake.process import Intake, serve
 from hucheng.rules import load
 from hucheng.settings import Settings
 

@@ -13,6 +13,7 @@ from hucheng.apps.care.app import app as care
 from hucheng.base.contracts import load_folder, shipped
 from hucheng.errors import HuchengError
 from hucheng.gate import policy
+from hucheng.node.home.rooms import catalogue_of
 from hucheng.rules import load
 
 OTHER = replace(care, name="other")
@@ -53,7 +54,7 @@ def test_an_app_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_every_detector_finds_its_contract_purpose_process_and_the_facts_of_its_pack() -> None:
-    contracts = {c.id: c for c in [*shipped(), *load_folder(care.folder / "contracts")]}
+    contracts = {c.id: c for c in catalogue_of([care])}
     purposes = {purpose.id for purpose in care.purposes}
     for detector in care.detectors:
         contract = contracts[detector.dataset]

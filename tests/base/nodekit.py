@@ -30,8 +30,8 @@ from hucheng.base.keeping import Keeper
 from hucheng.base.lake import Lake
 from hucheng.base.novelty import Novelty
 from hucheng.base.rounds import Round
-from hucheng.node.detection import Detection, Open, Watch
-from hucheng.node.intake import Intake, serve
+from hucheng.node.intake.detection import Detection, Open, Watch
+from hucheng.node.intake.process import Intake, serve
 from hucheng.rules import loads
 from hucheng.settings import Settings
 from tests.base.readingkit import metrics

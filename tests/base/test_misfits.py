@@ -11,7 +11,7 @@ import pytest
 from hucheng.base.rpc import Server, exposed
 from hucheng.base.rpcclient import Client
 from hucheng.errors import BadRequest
-from hucheng.node.enrolment import NewDevice
+from hucheng.node.steward.enrolment import NewDevice
 
 
 class Desk:

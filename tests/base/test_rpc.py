@@ -14,7 +14,7 @@ from hucheng.base.rpc import WITHIN_S, Server, exposed, signatures
 from hucheng.base.rpcclient import Client, SyncClient, proxy, sync_proxy
 from hucheng.cases.desk import MAX_WAIT_S
 from hucheng.errors import BadRequest, NotFound, Refused, Unavailable
-from hucheng.node.steward import SERVED
+from hucheng.node.steward.process import SERVED
 
 
 class Person(msgspec.Struct):

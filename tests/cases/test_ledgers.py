@@ -16,7 +16,7 @@ from hucheng.cases.rosters import RosterLine
 from hucheng.cases.tables import case_file, notice
 from hucheng.decisions import record
 from hucheng.gate import Scope
-from hucheng.node.duty import Duty, last_seen
+from hucheng.node.steward.duty import Duty, last_seen
 
 from .conftest import Clock, Town, same, town_on
 

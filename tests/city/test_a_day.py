@@ -13,7 +13,7 @@ from hucheng.base.contracts import OBSERVATION_FIELDS
 from hucheng.city.linjiang import City, linjiang
 from hucheng.city.signals import UNITS, Device, Said, Signals
 from hucheng.decisions.findings import Finding
-from hucheng.node.detection import Detection, Open, Watch
+from hucheng.node.intake.detection import Detection, Open, Watch
 from hucheng.rules import load
 
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)

@@ -17,7 +17,7 @@ from hucheng.city.create import create, personas
 from hucheng.city.feeds import read_devices
 from hucheng.city.linjiang import City
 from hucheng.errors import Refused
-from hucheng.node.rooms import Rooms, open_rooms
+from hucheng.node.home.rooms import Rooms, open_rooms
 from hucheng.settings import Settings
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hucheng.city.create import create
-from hucheng.node import creation
-from hucheng.node.watching import Watching, standing_gate
+from hucheng.node.home import creation
+from hucheng.node.intake.watching import Watching, standing_gate
 from hucheng.settings import Settings
 
 

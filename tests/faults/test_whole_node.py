@@ -28,7 +28,7 @@ from hucheng.base.credentials import Credentials
 from hucheng.base.lake import Lake
 from hucheng.base.sources.mqtt import Publisher
 from hucheng.gate.entries import decode
-from hucheng.node.rooms import open_rooms
+from hucheng.node.home.rooms import open_rooms
 from hucheng.settings import Settings
 from tests.running import RunningNode, until
 

@@ -9,9 +9,10 @@ from hucheng.cases.desk import Desk
 from hucheng.decisions.findings import encode
 from hucheng.decisions.office import Decisions
 from hucheng.gate import JournalDesk, Principal
-from hucheng.node.enrolment import Enrolment
-from hucheng.node.rooms import open_rooms
-from hucheng.node.steward import Steward
+from hucheng.node.home.rooms import open_rooms
+from hucheng.node.steward.enrolment import Enrolment
+from hucheng.node.steward.entering import Entering
+from hucheng.node.steward.process import Steward
 from hucheng.settings import Settings
 
 from .stewarding import a_finding
@@ -39,6 +40,7 @@ class House:
         self.desk: Desk = self.steward.desk
         self.decisions: Decisions = self.steward.served["decisions"]  # type: ignore[assignment]
         self.journal: JournalDesk = self.steward.served["journal"]  # type: ignore[assignment]
+        self.entering: Entering = self.steward.served["entering"]  # type: ignore[assignment]
         self.enrolment: Enrolment = self.steward.served["enrolment"]  # type: ignore[assignment]
         self.chen = self.who("chen-guilan")
         self.mother = str(self.chen.resident_id)

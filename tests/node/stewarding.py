@@ -24,8 +24,8 @@ from hucheng.city.create import create as create_city
 from hucheng.decisions.findings import FactUsed, Finding, Reason, finding_id
 from hucheng.errors import Unavailable
 from hucheng.gate import Principal
-from hucheng.node import creation
-from hucheng.node.rooms import open_rooms
+from hucheng.node.home import creation
+from hucheng.node.home.rooms import open_rooms
 from hucheng.settings import Settings
 
 T = TypeVar("T")
@@ -129,7 +129,7 @@ class Process:
 
     def who(self, principal: str) -> Principal:
         """A principal of the demo."""
-        from hucheng.node.people import People
+        from hucheng.node.home.people import People
 
         found: Principal = self.ask(People, "people", lambda people: people.at_keyboard("test", principal))
         return found
@@ -172,7 +172,8 @@ def shortened(app: App, folder: Path, waits: str) -> App:
 
 def main() -> None:
     """Run the steward of a home, with shortened waits where they are given."""
-    from hucheng.node import logs, steward
+    from hucheng.node.running import logs
+    from hucheng.node.steward import process as steward
 
     home, waits = Path(sys.argv[1]), sys.argv[2]
     logs.configure("steward")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hucheng.base import stream
-from hucheng.node.chores import Chores
+from hucheng.node.intake.chores import Chores
 
 
 def test_a_failing_chore_holds_up_no_other_and_shows_in_the_status(monkeypatch: pytest.MonkeyPatch) -> None:

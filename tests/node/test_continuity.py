@@ -10,7 +10,7 @@ from msgspec import structs
 
 from hucheng.base.contracts import Contract, Metric, shipped
 from hucheng.errors import ContractError
-from hucheng.node.continuity import FILE, remember
+from hucheng.node.home.continuity import FILE, remember
 from tests.base.readingkit import metrics
 
 PRESSURE = metrics().contracts[0]

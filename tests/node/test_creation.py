@@ -19,11 +19,11 @@ import hucheng.cases
 from hucheng.apps import load_apps
 from hucheng.cli.up import up
 from hucheng.errors import ContractError, SettingsError
-from hucheng.node import creation
-from hucheng.node.health import put_together
-from hucheng.node.people import LOCAL, People
-from hucheng.node.rooms import catalogue_of, open_rooms
-from hucheng.node.secret import site_secret
+from hucheng.node.home import creation
+from hucheng.node.home.people import LOCAL, People
+from hucheng.node.home.rooms import catalogue_of, open_rooms
+from hucheng.node.home.secret import site_secret
+from hucheng.node.running.health import put_together
 from hucheng.settings import Settings
 
 REAL = {"demo": False, "oidc_issuer": "https://id.example", "oidc_client_id": "hucheng"}
@@ -197,7 +197,7 @@ def test_a_home_does_not_start_with_a_contract_that_gives_what_is_stored_another
     shutil.copytree(care.folder, folder)
     contract = folder / "contracts" / "home.blood_pressure.yaml"
     contract.write_text(contract.read_text().replace('unit: "mm[Hg]"', 'unit: "kPa"'))
-    monkeypatch.setattr("hucheng.node.rooms.load_apps", lambda: [replace(care, folder=folder)])
+    monkeypatch.setattr("hucheng.node.home.rooms.load_apps", lambda: [replace(care, folder=folder)])
     with pytest.raises(ContractError, match="kPa"):
         creation.upgrade(settings)
 

@@ -11,7 +11,7 @@ import pytest
 from hucheng.apps import Detector
 from hucheng.base.readings import READINGS
 from hucheng.errors import Refused, RuleError
-from hucheng.node.detection import Detection, Open, Watch
+from hucheng.node.intake.detection import Detection, Open, Watch
 from hucheng.rules import loads
 from tests.base.nodekit import CRISIS, PACK
 
@@ -154,7 +154,7 @@ def test_a_later_batch_is_looked_at_while_an_earlier_one_waits() -> None:
 
 
 def test_what_does_not_fit_is_dropped_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hucheng.node.later.MOST_ROWS", 3)
+    monkeypatch.setattr("hucheng.node.intake.later.MOST_ROWS", 3)
     at_work = detection(Watch(failing("late", [99], RuleError("no column")), loads(PACK), Open()))
     for _ in range(3):
         at_work.look({"test.pressure": batch(190, 191)}, NOW)

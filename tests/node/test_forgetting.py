@@ -12,8 +12,8 @@ from hucheng.decisions.findings import encode
 from hucheng.errors import BadRequest, NotFound, Refused
 from hucheng.gate import Entry
 from hucheng.gate.entries import to_stream
-from hucheng.node.rooms import open_rooms
-from hucheng.node.steward import Steward
+from hucheng.node.home.rooms import open_rooms
+from hucheng.node.steward.process import Steward
 
 from .house import House
 from .stewarding import a_finding

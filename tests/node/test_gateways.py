@@ -20,9 +20,9 @@ from hucheng.base.lake import Lake
 from hucheng.base.rpcclient import SyncClient, sync_proxy
 from hucheng.base.sources.mqtt import Publisher
 from hucheng.gate import JournalDesk, Line
-from hucheng.node.people import People
-from hucheng.node.rooms import open_rooms
-from hucheng.node.secret import site_secret
+from hucheng.node.home.people import People
+from hucheng.node.home.rooms import open_rooms
+from hucheng.node.home.secret import site_secret
 from hucheng.portals.tokens import Tokens
 from hucheng.settings import Settings
 from tests.running import RunningNode, until

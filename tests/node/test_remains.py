@@ -13,7 +13,7 @@ import pytest
 
 from hucheng.base import broker
 from hucheng.base.tether import tied
-from hucheng.node import remains
+from hucheng.node.running import remains
 from hucheng.settings import Settings
 
 

@@ -15,8 +15,8 @@ from hucheng.base.lake import Lake
 from hucheng.base.ledger import Ledger
 from hucheng.base.quarantine import NAME, SCHEMA, Held, Quarantine, as_table
 from hucheng.errors import BadRequest, LakeError
-from hucheng.node import requeue
-from hucheng.node.requeue import Requeue
+from hucheng.node.steward import requeue
+from hucheng.node.steward.requeue import Requeue
 from tests.base.nodekit import FileDevices, committed, running, stored, until
 from tests.node.house import House
 from tests.node.test_intake import body, now_us, publisher, rows

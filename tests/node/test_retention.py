@@ -13,7 +13,7 @@ from hucheng.base.currentreader import CurrentReader
 from hucheng.base.keeping import Keeper
 from hucheng.base.lake import Lake
 from hucheng.base.quarantine import KEEP, Quarantine
-from hucheng.node.retention import MARGIN, Retention
+from hucheng.node.intake.retention import MARGIN, Retention
 from tests.base.readingkit import NOW_US, SECOND, devices, message, metrics, one
 
 DAY = 86_400 * SECOND

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from hucheng.node.health import NEEDED, put_together
-from hucheng.node.intake import Status as Told
-from hucheng.node.intake import _said
-from hucheng.node.steward import Status
+from hucheng.node.intake.process import Status as Told
+from hucheng.node.intake.process import _said
+from hucheng.node.running.health import NEEDED, put_together
+from hucheng.node.steward.process import Status
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TITLE = {"zh": "夜间离床未归", "en": "Out of bed at night"}

@@ -14,13 +14,12 @@ import pytest
 
 from hucheng.base.rpc import Server
 from hucheng.base.rpcclient import Client, proxy
-from hucheng.cases.rosters import RosterLine
 from hucheng.decisions.findings import encode
 from hucheng.errors import BadRequest, CaseError, HuchengError, NotFound, Refused
 from hucheng.gate import Org, Principal
-from hucheng.node.enrolment import NewDevice
-from hucheng.node.people import LOCAL
-from hucheng.node.steward import SERVED
+from hucheng.node.home.people import LOCAL
+from hucheng.node.steward.enrolment import NewDevice
+from hucheng.node.steward.process import SERVED
 from hucheng.settings import Settings
 
 from .house import House
@@ -303,11 +302,15 @@ def test_only_the_operator_enters_and_only_the_bureau_erases(house: House, name:
     with pytest.raises(Refused):
         house.enrolment.devices(who, [NewDevice("d", "r", "home.blood_pressure")])
     with pytest.raises(Refused):
-        house.enrolment.put(who, "city.residents", [])
+        house.entering.register(who, "city.residents", [])
     with pytest.raises(Refused):
-        house.enrolment.roster(who, [RosterLine("x", "c", 1, "x")])
+        house.entering.places(who, [])
     with pytest.raises(Refused):
-        house.enrolment.principals(who, [who])
+        house.entering.roster(who, [])
+    with pytest.raises(Refused):
+        house.entering.people(who, [])
+    with pytest.raises(Refused):
+        house.entering.end(who, "people", [{"id": "li-min"}])
     with pytest.raises(Refused):
         house.enrolment.erase(who, house.mother, "because I can, really")
 

@@ -20,10 +20,10 @@ from hucheng.cases.desk import Desk
 from hucheng.cases.views import CaseRow, CaseView
 from hucheng.decisions.findings import Finding, encode
 from hucheng.gate.entries import Entry, to_stream
-from hucheng.node.consumers import ACK_WAIT_S
-from hucheng.node.people import LOCAL
-from hucheng.node.requeue import Requeue
-from hucheng.node.steward import Status
+from hucheng.node.home.people import LOCAL
+from hucheng.node.steward.consumers import ACK_WAIT_S
+from hucheng.node.steward.process import Status
+from hucheng.node.steward.requeue import Requeue
 from hucheng.settings import Settings
 
 from .stewarding import Process, a_finding, copy_home, first_resident, make_home
@@ -117,7 +117,7 @@ def node(template: Settings, tmp_path: Path) -> Iterator[Node]:
 
 
 def people(node: Node) -> list[str]:
-    from hucheng.node.rooms import open_rooms
+    from hucheng.node.home.rooms import open_rooms
 
     rooms = open_rooms(node.settings)
     try:
@@ -201,7 +201,7 @@ def test_one_message_that_is_no_finding_holds_nobody_up(node: Node) -> None:
     node.publish([a_finding(person)])
     node.steward.start()
     node.steward.until(lambda: [row for row in node.rows() if row.resident_id == person])
-    from hucheng.node.steward import Status
+    from hucheng.node.steward.process import Status
 
     def said() -> list[str]:
         status = node.steward.ask(Status, "status", lambda status: status.status())
@@ -287,7 +287,7 @@ def test_the_log_names_nobody(node: Node) -> None:
 
 def test_whatever_goes_wrong_while_reading_the_stream_the_desk_does_not_go_deaf(node: Node) -> None:
     from hucheng.base.broker import FINDINGS
-    from hucheng.node.consumers import Consumer
+    from hucheng.node.steward.consumers import Consumer
 
     findings = [a_finding(f"r{n}") for n in range(3)]
     node.publish(findings)

@@ -17,8 +17,8 @@ import pytest
 
 from hucheng.base import broker
 from hucheng.errors import SettingsError, Unavailable
-from hucheng.node.parts import PartSpec, read_parts
-from hucheng.node.supervisor import HomeLock, Supervisor, with_free_ports
+from hucheng.node.running.parts import PartSpec, read_parts
+from hucheng.node.running.supervisor import HomeLock, Supervisor, with_free_ports
 from hucheng.settings import Settings
 
 STAND_IN = (

@@ -12,8 +12,8 @@ from msgspec import structs
 from hucheng.apps import load_apps
 from hucheng.errors import LedgerError
 from hucheng.gate import Entry, StandingView
-from hucheng.node.rooms import open_rooms
-from hucheng.node.watching import Watching, standing_gate
+from hucheng.node.home.rooms import open_rooms
+from hucheng.node.intake.watching import Watching, standing_gate
 
 from .stewarding import make_home
 

@@ -20,9 +20,9 @@ from hucheng.city.linjiang import City
 from hucheng.decisions.findings import encode
 from hucheng.errors import Refused
 from hucheng.gate import Gate, Principal, Read
-from hucheng.node.detection import Detection, Watch
-from hucheng.node.rooms import Rooms, open_rooms
-from hucheng.node.steward import Steward
+from hucheng.node.home.rooms import Rooms, open_rooms
+from hucheng.node.intake.detection import Detection, Watch
+from hucheng.node.steward.process import Steward
 from hucheng.rules import load
 from hucheng.settings import Settings
 

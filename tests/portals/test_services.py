@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from hucheng.node.steward import SERVED
+from hucheng.node.steward.process import SERVED
 from hucheng.portals import services
 from hucheng.portals.services import Services
 

@@ -30,7 +30,7 @@ EXAMPLES = {
     "date": "e.g. 1950-02-03",
     "timestamp": "with its offset, e.g. 2026-02-03T08:00:00+08:00",
     "time": "e.g. 08:00:00",
-    "array": 'a list of texts, e.g. ["a"]',
+    "array": "texts parted by spaces, or a list of them",
     "object": 'names and values, e.g. {"a": 1}',
 }
 
@@ -101,6 +101,10 @@ def _typed(field: Field, value: Any) -> Any:
         raise ValueError("a number")
     if field.type == "time" and isinstance(value, str):
         return time.fromisoformat(value)
+    if field.type == "array" and isinstance(value, str):  # as a cell of a table has it
+        value = value.split()
+    if field.type == "object" and isinstance(value, str):
+        value = msgspec.json.decode(value)
     made = msgspec.convert(value, KINDS[field.type], strict=False)
     if isinstance(made, datetime):
         if made.tzinfo is None:

@@ -78,16 +78,17 @@ class Registers:
         *,
         valid_from: datetime | None = None,
         valid_to: datetime | None = None,
+        first: int = 1,
         conn: Connection | None = None,
     ) -> int:
         """Enter rows as holding from ``valid_from`` (None: now) to ``valid_to``; returns how many changed something.
 
         What was entered before for the same key and time is superseded, the rest of its time kept. A row that
         says what is known already changes nothing. Raises BadRequest for a field that is missing, unknown or of
-        another type than the contract's.
+        another type than the contract's, and names the row (the first is number ``first``).
         """
         contract = self._contract(dataset)
-        fresh = [entered(contract, dict(row), place) for place, row in enumerate(rows, start=1)]
+        fresh = [entered(contract, dict(row), place) for place, row in enumerate(rows, start=first)]
         if not fresh:
             return 0
         keyed = {self._key(contract, row): row for row in fresh}

@@ -24,9 +24,9 @@ from hucheng.city.feeds import write_devices
 from hucheng.city.linjiang import City, linjiang
 from hucheng.city.staff import BUREAU, ROLES
 from hucheng.gate import Org
-from hucheng.node.pairing import holders
-from hucheng.node.people import personas_file
-from hucheng.node.rooms import Rooms, open_rooms
+from hucheng.node.home.pairing import calling, holders
+from hucheng.node.home.people import personas_file
+from hucheng.node.home.rooms import Rooms, open_rooms
 from hucheng.portals.services import Persona
 from hucheng.settings import Settings
 
@@ -71,7 +71,8 @@ def enter(city: City, rooms: Rooms, now: datetime) -> None:
         rooms.principals.put(city.staff.principals, conn=conn)
         paths = {org.id: org.path for org in city.places.orgs}
         centres = {home["home_id"]: paths[home["centre"]] for home in city.care.homes}
-        rooms.principals.put(holders(city.care.devices, lambda row: centres[row["home_id"]]), conn=conn)
+        linked = holders(city.care.devices, lambda row: centres[row["home_id"]], calling(rooms.apps))
+        rooms.principals.put(linked, conn=conn)
         rosters.put(conn, city.staff.roster)
         ours = {app.name for app in rooms.apps if is_ours(app)}
         for asked in rooms.purposes.enrol(conn=conn):

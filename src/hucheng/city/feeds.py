@@ -27,7 +27,7 @@ from hucheng.base import broker
 from hucheng.base.credentials import Credential, Credentials
 from hucheng.base.tether import die_with_parent
 from hucheng.city.signals import STORIES, UNITS, WANTS, Device, Said, Signals
-from hucheng.node import logs
+from hucheng.node.running import logs
 from hucheng.settings import Settings
 
 log = logging.getLogger(__name__)

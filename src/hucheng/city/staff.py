@@ -13,7 +13,7 @@ from hucheng.city.names import full_names, surnames
 from hucheng.city.people import Known, People
 from hucheng.city.places import Org, Places
 from hucheng.gate import Principal
-from hucheng.node.people import LOCAL
+from hucheng.node.home.people import LOCAL
 
 CHEN = Known("陈桂兰", True, date(1947, 4, 12))
 WANG = Known("王丽娟", True, date(1974, 9, 3))

@@ -26,6 +26,7 @@ COMMANDS = {
         "quarantine",
         "readings that broke their contract, and sending them again",
     ),
+    "enter": ("hucheng.cli.enter", "enter", "places, people, rosters and registers from files"),
     "device": ("hucheng.cli.device", "device", "help link of a device; taking one out of service"),
     "gateway": ("hucheng.cli.gateway", "gateway", "letting gateways in over MQTT and HTTP, and taking it back"),
     "erase": ("hucheng.cli.erase", "erase", "take a person out of everything the node keeps"),

@@ -44,7 +44,7 @@ class Beside:
 
     def principal(self) -> Principal:
         """Under whom this command asks. Raises Refused for a principal that is not known."""
-        from hucheng.node.people import People
+        from hucheng.node.home.people import People
 
         return self.ask(People, "people").at_keyboard(getpass.getuser(), self._principal_id)
 

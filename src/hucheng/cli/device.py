@@ -22,7 +22,7 @@ def link(device_id: str, home: Path | None, principal_id: str | None) -> None:
 
     Journaled for the resident. The link ends with the device.
     """
-    from hucheng.node.enrolment import Enrolment
+    from hucheng.node.steward.enrolment import Enrolment
 
     with Beside(home, principal_id) as node:
         click.echo(node.ask(Enrolment, "enrolment").help_link(node.principal(), device_id))
@@ -34,9 +34,9 @@ def link(device_id: str, home: Path | None, principal_id: str | None) -> None:
 def end(device_id: str, home: Path | None, principal_id: str | None) -> None:
     """Take DEVICE_ID out of service from now on: its readings are nobody's any more, and its help link ends."""
     from hucheng.errors import NotFound
-    from hucheng.node.enrolment import Enrolment
+    from hucheng.node.steward.entering import Entering
 
     with Beside(home, principal_id) as node:
-        if not node.ask(Enrolment, "enrolment").end(node.principal(), "city.devices", device_id):
+        if not node.ask(Entering, "entering").end(node.principal(), "city.devices", [{"device_id": device_id}]):
             raise NotFound(f"no device {device_id!r} is in service")
     click.echo(f"{device_id} is out of service")

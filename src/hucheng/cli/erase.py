@@ -32,7 +32,7 @@ def erase(
     role of the data bureau; journaled under the purpose rights.erasure. Exit 0 once nothing is left, 4 while something
     is still owed.
     """
-    from hucheng.node.enrolment import Enrolment
+    from hucheng.node.steward.enrolment import Enrolment
 
     if not yes:
         click.confirm(f"erase {resident} for good?", abort=True, err=True)

@@ -21,7 +21,7 @@ def gateway() -> None:
 @node_options
 def add(name: str, home: Path | None, principal_id: str | None) -> None:
     """Let gateway NAME in over MQTT, and print its user and password. The same again prints the same."""
-    from hucheng.node.gateways import Gateways
+    from hucheng.node.steward.gateways import Gateways
 
     with Beside(home, principal_id) as node:
         print_json(msgspec.to_builtins(node.ask(Gateways, "gateways").add(node.principal(), name)))
@@ -32,7 +32,7 @@ def add(name: str, home: Path | None, principal_id: str | None) -> None:
 @node_options
 def remove(name: str, home: Path | None, principal_id: str | None) -> None:
     """Let gateway NAME in no longer, neither over MQTT nor over HTTP."""
-    from hucheng.node.gateways import Gateways
+    from hucheng.node.steward.gateways import Gateways
 
     with Beside(home, principal_id) as node:
         count = node.ask(Gateways, "gateways").remove(node.principal(), name)
@@ -45,7 +45,7 @@ def remove(name: str, home: Path | None, principal_id: str | None) -> None:
 @node_options
 def token(name: str, days: int, home: Path | None, principal_id: str | None) -> None:
     """Issue a token with which gateway NAME pushes to POST /api/v1/readings. It is shown once and kept nowhere."""
-    from hucheng.node.gateways import Gateways
+    from hucheng.node.steward.gateways import Gateways
 
     with Beside(home, principal_id) as node:
         print_json(msgspec.to_builtins(node.ask(Gateways, "gateways").issue(node.principal(), name, days)))
@@ -57,7 +57,7 @@ def token(name: str, days: int, home: Path | None, principal_id: str | None) -> 
 @node_options
 def revoke(name: str, only: str | None, home: Path | None, principal_id: str | None) -> None:
     """End tokens of gateway NAME at once."""
-    from hucheng.node.gateways import Gateways
+    from hucheng.node.steward.gateways import Gateways
 
     with Beside(home, principal_id) as node:
         click.echo(f"{node.ask(Gateways, 'gateways').revoke(node.principal(), name, only)} tokens revoked")
@@ -67,7 +67,7 @@ def revoke(name: str, only: str | None, home: Path | None, principal_id: str | N
 @node_options
 def tokens(home: Path | None, principal_id: str | None) -> None:
     """Every token that was issued: number, gateway, when it runs out, when it was revoked."""
-    from hucheng.node.gateways import Gateways
+    from hucheng.node.steward.gateways import Gateways
 
     with Beside(home, principal_id) as node:
         print_json(msgspec.to_builtins(node.ask(Gateways, "gateways").passes(node.principal())))

@@ -20,7 +20,7 @@ def quarantine() -> None:
 @node_options
 def counts(as_json: bool, home: Path | None, principal_id: str | None) -> None:
     """How many readings were set aside, and why."""
-    from hucheng.node.requeue import Requeue
+    from hucheng.node.steward.requeue import Requeue
 
     with Beside(home, principal_id) as node:
         found = node.ask(Requeue, "quarantine").counts(node.principal())
@@ -37,7 +37,7 @@ def counts(as_json: bool, home: Path | None, principal_id: str | None) -> None:
 @node_options
 def show(reason: str | None, limit: int, home: Path | None, principal_id: str | None) -> None:
     """The newest readings set aside, whole; journaled as a deed of the operator."""
-    from hucheng.node.requeue import Requeue
+    from hucheng.node.steward.requeue import Requeue
 
     with Beside(home, principal_id) as node:
         print_json(node.ask(Requeue, "quarantine").rows(node.principal(), reason, limit))
@@ -49,7 +49,7 @@ def show(reason: str | None, limit: int, home: Path | None, principal_id: str | 
 @node_options
 def replay(reason: str, device: str | None, home: Path | None, principal_id: str | None) -> None:
     """Send what was set aside for REASON again, as if it came now."""
-    from hucheng.node.requeue import Requeue
+    from hucheng.node.steward.requeue import Requeue
 
     with Beside(home, principal_id, timeout_s=3600) as node:
         count = node.ask(Requeue, "quarantine").replay(node.principal(), reason, device)

@@ -35,9 +35,9 @@ def replay(
     from hucheng.base.devices import DeviceRow
     from hucheng.base.sources.files import FileSource
     from hucheng.errors import BadRequest
-    from hucheng.node.enrolment import Enrolment, NewDevice
+    from hucheng.node.home.rooms import catalogue_of
     from hucheng.node.replay import replay as play
-    from hucheng.node.rooms import catalogue_of
+    from hucheng.node.steward.enrolment import Enrolment, NewDevice
 
     with Beside(home) as node:
         from hucheng.apps import load_apps

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,12 +15,11 @@ import pyarrow.csv as csv
 import pyarrow.parquet as parquet
 
 from hucheng.cli import print_json
+from hucheng.cli.tables import suffix, tables
 from hucheng.errors import BadRequest, RuleError
 from hucheng.rules import Pack, load
 from hucheng.rules.model import Version
 from hucheng.rules.tables import decided
-
-ROWS_AT_ONCE = 500_000
 
 
 class Day(click.ParamType[date]):
@@ -228,52 +226,6 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, Decimal):
         return float(value)
     return value.isoformat() if isinstance(value, date) else value
-
-
-def suffix(path: Path) -> str:
-    """“csv” or “parquet”; BadRequest otherwise."""
-    found = path.suffix.lower().lstrip(".")
-    if found not in ("csv", "parquet"):
-        raise BadRequest(f"the suffix of {path.name} is neither .csv nor .parquet", where=str(path), mend="rename it")
-    return found
-
-
-def tables(path: Path) -> Iterator[tuple[pa.Table, bool, int]]:
-    """Pieces of a file: the table, whether its values are plain text, and how many bytes or rows it stands for."""
-    kind = suffix(path)
-    try:
-        if kind == "parquet":
-            file = parquet.ParquetFile(path)
-            for batch in file.iter_batches(ROWS_AT_ONCE):
-                yield pa.Table.from_batches([batch]), False, batch.num_rows
-            if file.metadata.num_rows == 0:
-                yield file.schema_arrow.empty_table(), False, 0
-            return
-        with path.open("rb") as head:
-            names = csv.read_csv(
-                pa.BufferReader(head.readline().decode("utf-8-sig").encode()),
-                csv.ReadOptions(autogenerate_column_names=True),
-            ).to_pylist()
-        columns = [str(name) for name in (names[0].values() if names else [])]
-        if len(set(columns)) < len(columns):
-            twice = next(name for name in columns if columns.count(name) > 1)
-            raise RuleError(f"the column “{twice}” is there twice", where=f"{path}:1", mend="rename one of them")
-        options = csv.ConvertOptions(
-            column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=True, null_values=[""]
-        )
-        reader = csv.open_csv(path, csv.ReadOptions(block_size=32 << 20), convert_options=options)
-        some = False
-        for batch in reader:
-            some = True
-            yield pa.Table.from_batches([batch]), True, batch.nbytes
-        if not some:
-            yield reader.schema.empty_table(), True, 0
-    except OSError as error:
-        raise BadRequest(f"cannot read the file: {error.strerror or error}", where=str(path), mend="check it") from None
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        raise BadRequest(
-            f"cannot read the table: {error}", where=str(path), mend="is it complete, and UTF-8?"
-        ) from None
 
 
 def _progress(path: Path) -> Any:

@@ -19,7 +19,7 @@ def status(home: Path | None, as_json: bool) -> None:
 
     Works while the steward is down: then what it alone knows is null.
     """
-    from hucheng.node.health import node_status
+    from hucheng.node.running.health import node_status
 
     found = node_status(home)
     if as_json:

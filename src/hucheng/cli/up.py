@@ -37,9 +37,10 @@ def up(
     devices. Later starts find everything as it was.
     """
     began = time.monotonic()
-    from hucheng.node import creation, logs, remains
-    from hucheng.node.assembly import specs
-    from hucheng.node.supervisor import HomeLock, Supervisor, with_free_ports
+    from hucheng.node.home import creation
+    from hucheng.node.running import logs, remains
+    from hucheng.node.running.assembly import specs
+    from hucheng.node.running.supervisor import HomeLock, Supervisor, with_free_ports
     from hucheng.settings import Settings
 
     given: dict[str, Any] = {"port": port, "residents": residents, "intakes": intakes, "sync": sync}
@@ -97,7 +98,7 @@ def _greet(settings: Any, seconds: float) -> None:
 
 def _waiting(settings: Any) -> list[str]:
     """What apps ask for and the bureau has not accepted: until it does, these apps do not look, or show nothing."""
-    from hucheng.node.rooms import open_rooms
+    from hucheng.node.home.rooms import open_rooms
 
     rooms = open_rooms(settings, migrate=False)
     try:

@@ -15,10 +15,10 @@ from hucheng.base.rpcclient import Client, proxy
 from hucheng.base.stream import connect, publish_reading
 from hucheng.errors import StreamError, Unavailable
 from hucheng.node.doors import WebDoor
-from hucheng.node.health import Health
-from hucheng.node.rooms import catalogue_of, now_utc
-from hucheng.node.secret import site_secret
-from hucheng.node.steward import SERVED
+from hucheng.node.home.rooms import catalogue_of, now_utc
+from hucheng.node.home.secret import site_secret
+from hucheng.node.running.health import Health
+from hucheng.node.steward.process import SERVED
 from hucheng.portals.services import Services
 from hucheng.portals.site import build
 from hucheng.settings import Settings

@@ -56,7 +56,7 @@ class Part:
 
 def python_part(name: str, home: Path, *more: str) -> list[str]:
     """Command of a part that is one of our own processes."""
-    return [sys.executable, "-m", "hucheng.node.part", name, "--home", str(home), *more]
+    return [sys.executable, "-m", "hucheng.node.running.part", name, "--home", str(home), *more]
 
 
 def write_parts(home: Path, parts: Sequence[Part]) -> None:

@@ -24,7 +24,7 @@ from typing import IO
 
 from hucheng.base import broker
 from hucheng.errors import HuchengError, SettingsError, Unavailable
-from hucheng.node.parts import Part, PartSpec, write_parts
+from hucheng.node.running.parts import Part, PartSpec, write_parts
 from hucheng.settings import Settings
 
 log = logging.getLogger(__name__)

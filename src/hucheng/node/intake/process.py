@@ -26,14 +26,14 @@ from hucheng.base.keeping import Keeper
 from hucheng.base.rounds import Round
 from hucheng.decisions.findings import Finding, encode
 from hucheng.errors import Fenced, LakeError, StreamError
-from hucheng.node.chores import Chores
-from hucheng.node.detection import Detection
 from hucheng.node.doors import BrokerDoor
-from hucheng.node.retention import Retention
+from hucheng.node.intake.chores import Chores
+from hucheng.node.intake.detection import Detection
+from hucheng.node.intake.retention import Retention
 from hucheng.settings import Settings
 
 log = logging.getLogger(__name__)
-COMMIT_S, COMMIT_ROWS, MOST_ROWS = 1.0, 100_000, 400_000
+COMMIT_S, COMMIT_ROWS, MOST_ROWS = 1.0, 400_000, 1_500_000
 STEP_BYTES = 3 << 19
 ABREAST_S = 2.0
 DEAF = {"stream", "broker", "disk", "room"}
@@ -312,6 +312,6 @@ async def serve(intake: Intake) -> None:
 
 def run(settings: Settings, partition: int = 0) -> None:
     """The process ``intake``: put together from the ledger's register, the apps and the gate."""
-    from hucheng.node.watching import assemble
+    from hucheng.node.intake.watching import assemble
 
     asyncio.run(serve(assemble(settings, partition)))

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from hucheng.base.rpcclient import SyncClient, sync_proxy
 from hucheng.errors import HuchengError, Unavailable
-from hucheng.node.parts import read_parts
+from hucheng.node.running.parts import read_parts
 from hucheng.settings import Settings
 
 READINGS = ("received", "accepted", "duplicate", "quarantined", "lag_s")
@@ -40,7 +40,7 @@ class Health:
 def node_status(home: Path | None) -> dict[str, Any]:
     """The same for the command line. Raises Unavailable where no node was ever started."""
     settings = Settings.running(home)
-    from hucheng.node.steward import SERVED
+    from hucheng.node.steward.process import SERVED
 
     told: Mapping[str, Any] | None = None
     try:

@@ -1,4 +1,4 @@
-"""What an operator or the data bureau enters: registers, rosters, principals, devices, and erasure.
+"""Devices that come into service from a file, the links of those that call for help, and erasure.
 
 Every deed is authorised and journaled by the gate before it is done. Devices with a simulated commissioning test are
 entered in a demo city only.
@@ -17,14 +17,13 @@ from hucheng.base import broker
 from hucheng.base.deviceregister import LedgerDevices
 from hucheng.base.devices import DeviceRow
 from hucheng.base.rpc import exposed
-from hucheng.cases.rosters import RosterLine, Rosters
 from hucheng.errors import BadRequest, NotFound, Refused, UnknownDataset
 from hucheng.gate import Gate, Principal
-from hucheng.node.forgetting import Erased, Forgetting, Progress
-from hucheng.node.pairing import DEVICES, Pairing
-from hucheng.node.rooms import Rooms
+from hucheng.node.home.pairing import DEVICES, Pairing
+from hucheng.node.home.rooms import Rooms
+from hucheng.node.steward.entering import few
+from hucheng.node.steward.forgetting import Erased, Forgetting, Progress
 
-MAX_ROWS = 100_000
 BORN = date(1950, 1, 1)
 """Date of birth of residents who come from a file that has none: they are nobody in particular."""
 
@@ -53,7 +52,6 @@ class Enrolment:
 
     rooms: Rooms
     gate: Gate
-    rosters: Rosters
     clock: Callable[[], datetime]
     forgetting: Forgetting
     changed: Callable[[], None] = lambda: None
@@ -61,46 +59,10 @@ class Enrolment:
     def __post_init__(self) -> None:
         self.pairing = Pairing(self.rooms, self.gate, self.clock)
 
-    @exposed(within_s=300)
-    def put(self, principal: Principal, dataset: str, rows: list[dict[str, Any]]) -> int:
-        """Enter rows of a register as holding from now; returns how many changed something."""
-        self._few(rows)
-        self.gate.authorise(principal, "registers.write", plain={"dataset": dataset, "rows": len(rows)})
-        changed = self.rooms.registers.put(dataset, rows)
-        if dataset == DEVICES:
-            self.pairing.entered(rows)
-        return changed
-
-    @exposed
-    def end(self, principal: Principal, dataset: str, key: str) -> int:
-        """Enter that what a key of a register says holds no longer."""
-        self.gate.authorise(principal, "registers.write", plain={"dataset": dataset, "rows": 1})
-        ended = self.rooms.registers.end(dataset, key)
-        if dataset == DEVICES:
-            self.pairing.ended(key)
-        return ended
-
     @exposed
     def help_link(self, principal: Principal, device_id: str) -> str:
         """Address behind which a device's help lies. Raises NotFound, BadRequest, Refused."""
         return self.pairing.link(principal, device_id)
-
-    @exposed(within_s=300)
-    def roster(self, principal: Principal, lines: list[RosterLine], remove: list[str] = []) -> int:  # noqa: B006
-        """Enter lines of the roster and take others out; returns how many lines were touched."""
-        self._few(lines)
-        self.gate.authorise(principal, "principals.write", plain={"rows": len(lines) + len(remove)})
-        with self.rooms.ledger.begin() as conn:
-            gone = self.rosters.remove(conn, remove) if remove else 0
-            return gone + self.rosters.put(conn, lines)
-
-    @exposed(within_s=300)
-    def principals(self, principal: Principal, people: list[Principal], subjects: dict[str, str] = {}) -> int:  # noqa: B006
-        """Enter principals; ``subjects`` gives, by id, who they are at the identity provider (issuer|subject)."""
-        self._few(people)
-        self.gate.authorise(principal, "principals.write", plain={"rows": len(people)})
-        self.rooms.principals.put(people, subjects=subjects)
-        return len(people)
 
     @exposed(within_s=300)
     def devices(self, principal: Principal, devices: list[NewDevice]) -> list[Enrolled]:
@@ -110,7 +72,7 @@ class Enrolment:
         devices are labelled simulated. Raises Refused outside a demo city, BadRequest for a device that is somebody
         else's.
         """
-        self._few(devices)
+        few(devices)
         if not self.rooms.settings.demo:
             raise Refused(
                 "devices are not enrolled from files here", policy="devices.enrol.demo", needed="a commissioning test"
@@ -145,7 +107,7 @@ class Enrolment:
     @exposed(within_s=300)
     def ways(self, principal: Principal, device_ids: list[str]) -> list[DeviceRow]:
         """By which gateway the readings of these devices come; devices that nobody entered are left out."""
-        self._few(device_ids)
+        few(device_ids)
         self.gate.authorise(principal, "stream.replay", plain={"rows": len(device_ids)})
         wanted = set(device_ids)
         return [row for row in LedgerDevices(self.rooms.ledger, self.clock).rows() if row.device_id in wanted]
@@ -165,11 +127,6 @@ class Enrolment:
         """How far an erasure is. Raises NotFound."""
         self.gate.authorise(principal, "node.status")
         return self.forgetting.progress(name)
-
-    @staticmethod
-    def _few(rows: Sequence[Any]) -> None:
-        if len(rows) > MAX_ROWS:
-            raise BadRequest(f"{len(rows)} rows at once", mend=f"at most {MAX_ROWS}")
 
     def _held(self, devices: Sequence[NewDevice]) -> dict[str, dict[str, Any]]:
         held: dict[str, dict[str, Any]] = {}

@@ -32,8 +32,8 @@ from hucheng.gate import Entry, Gate, Journal, Principal, erasures
 from hucheng.gate.entries import asked_by
 from hucheng.gate.erasures import Owed
 from hucheng.gate.stores import MANDATES
-from hucheng.node.people import SERVICE
-from hucheng.node.rooms import Rooms
+from hucheng.node.home.people import SERVICE
+from hucheng.node.home.rooms import Rooms
 
 log = logging.getLogger(__name__)
 PURPOSE: Final = "rights.erasure"

@@ -14,7 +14,7 @@ from hucheng.base.passes import Pass, Passes
 from hucheng.base.rpc import exposed
 from hucheng.errors import BadRequest, NotFound, StreamError
 from hucheng.gate import Gate, Principal
-from hucheng.node.secret import site_secret
+from hucheng.node.home.secret import site_secret
 from hucheng.portals.tokens import Tokens
 from hucheng.settings import Settings
 

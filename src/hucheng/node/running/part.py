@@ -1,4 +1,4 @@
-"""``python -m hucheng.node.part NAME --home DIR``: one process of a running node.
+"""``python -m hucheng.node.running.part NAME --home DIR``: one process of a running node.
 
 Each part is imported only in its own process, so that it starts quickly and owes nothing to the others.
 """
@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hucheng.base.tether import die_with_parent
-from hucheng.node import logs
+from hucheng.node.running import logs
 from hucheng.settings import Settings
 
-PARTS = {"steward": "hucheng.node.steward", "intake": "hucheng.node.intake", "web": "hucheng.node.web"}
+PARTS = {"steward": "hucheng.node.steward.process", "intake": "hucheng.node.intake.process", "web": "hucheng.node.web"}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one part until it is told to stop."""
-    parser = argparse.ArgumentParser(prog="hucheng.node.part", description=__doc__)
+    parser = argparse.ArgumentParser(prog="hucheng.node.running.part", description=__doc__)
     parser.add_argument("name", choices=sorted(PARTS))
     parser.add_argument("--home", required=True, type=Path)
     parser.add_argument("--partition", type=int, default=0)

@@ -50,15 +50,16 @@ from hucheng.errors import HuchengError
 from hucheng.gate import Gate, Journal, JournalDesk
 from hucheng.gate.entries import Entry, from_stream
 from hucheng.gate.journal import FILE as CHECKPOINTS
-from hucheng.node.consumers import Consumer
 from hucheng.node.doors import DOORS, POLICY
-from hucheng.node.duty import Duty
-from hucheng.node.enrolment import Enrolment
-from hucheng.node.forgetting import Forgetting
-from hucheng.node.gateways import Gateways
-from hucheng.node.people import People
-from hucheng.node.requeue import Requeue
-from hucheng.node.rooms import Rooms, now_utc, open_rooms
+from hucheng.node.home.people import People
+from hucheng.node.home.rooms import Rooms, now_utc, open_rooms
+from hucheng.node.steward.consumers import Consumer
+from hucheng.node.steward.duty import Duty
+from hucheng.node.steward.enrolment import Enrolment
+from hucheng.node.steward.entering import Entering
+from hucheng.node.steward.forgetting import Forgetting
+from hucheng.node.steward.gateways import Gateways
+from hucheng.node.steward.requeue import Requeue
 from hucheng.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -133,6 +134,7 @@ SERVED: Final[dict[str, type]] = {
     "journal": JournalDesk,
     "people": People,
     "enrolment": Enrolment,
+    "entering": Entering,
     "gateways": Gateways,
     "quarantine": Requeue,
     "status": Status,
@@ -208,7 +210,8 @@ class Steward:
             "gate": self.gate,
             "journal": JournalDesk(self.gate, self.journal, rooms.keys, clock=clock),
             "people": People(rooms.principals, settings),
-            "enrolment": Enrolment(rooms, self.gate, self.rosters, clock, self.forgetting, self.pulse.beat),
+            "enrolment": Enrolment(rooms, self.gate, clock, self.forgetting, self.pulse.beat),
+            "entering": Entering(rooms, self.gate, self.rosters, clock),
             "gateways": Gateways(settings, self.gate, clock),
             "quarantine": self.requeue,
             "status": self.status,

@@ -18,7 +18,7 @@ from hucheng.base import broker, stream
 from hucheng.errors import HuchengError
 
 if TYPE_CHECKING:
-    from hucheng.node.intake import Intake
+    from hucheng.node.intake.process import Intake
 
 log = logging.getLogger(__name__)
 STATUS_S, CHORES_S, PROBE_S, TRIM_LAG_S = 1.0, 5.0, 10.0, 120.0

@@ -15,8 +15,8 @@ from hucheng.base import broker
 from hucheng.base.rpcclient import SyncClient
 from hucheng.base.tether import tied
 from hucheng.errors import HuchengError
-from hucheng.node import remains
-from hucheng.node.parts import PartSpec, python_part
+from hucheng.node.running import remains
+from hucheng.node.running.parts import PartSpec, python_part
 from hucheng.settings import Settings
 
 

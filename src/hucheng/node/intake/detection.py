@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from hucheng.apps import AT, ROW, Detector
 from hucheng.decisions.findings import FactUsed, Finding, Reason, finding_id
-from hucheng.node.later import AGAIN_S, Kept, Later, Stage
+from hucheng.node.intake.later import AGAIN_S, Kept, Later, Stage
 from hucheng.rules import Pack
 
 log = logging.getLogger(__name__)

@@ -7,30 +7,40 @@ The resident of a device need not be anybody who signs in. So each device that c
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hucheng.apps import App
 from hucheng.errors import BadRequest, NotFound
 from hucheng.gate import Gate, Principal
-from hucheng.node.rooms import Rooms
-from hucheng.node.secret import site_secret
-from hucheng.portals.help import DATASET
+from hucheng.node.home.rooms import Rooms
+from hucheng.node.home.secret import site_secret
 from hucheng.portals.tokens import HOLDER_ROLE, Tokens, holder
 
 DEVICES = "city.devices"
 NAME = "求助链接 help link"
 
 
+def calling(apps: Iterable[App]) -> frozenset[str]:
+    """The datasets of which a press for help is a reading."""
+    return frozenset(app.help[0] for app in apps if app.help)
+
+
 def holders(
-    devices: Iterable[Mapping[str, Any]], place: Callable[[Mapping[str, Any]], tuple[str, ...]]
+    devices: Iterable[Mapping[str, Any]],
+    place: Callable[[Mapping[str, Any]], tuple[str, ...]],
+    datasets: Collection[str],
 ) -> list[Principal]:
-    """The holders of the links of those devices that call for help; ``place``: the path of where a device is."""
+    """The holders of the links of those devices that call for help, which is to say are of these ``datasets``.
+
+    ``place``: the path of where a device is.
+    """
     return [
         Principal(holder(row["device_id"]), "resident", NAME, place(row), (HOLDER_ROLE,), row["resident_id"])
         for row in devices
-        if row["dataset"] == DATASET and row.get("resident_id") and not row.get("ended_at")
+        if row["dataset"] in datasets and row.get("resident_id") and not row.get("ended_at")
     ]
 
 
@@ -44,8 +54,9 @@ class Pairing:
 
     def entered(self, devices: Iterable[Mapping[str, Any]]) -> None:
         """Devices were entered or changed: whose link holds, and whose does no longer."""
-        rows = [row for row in devices if row.get("dataset") == DATASET]
-        linked = list(holders(rows, self._place))
+        datasets = calling(self.rooms.apps)
+        rows = [row for row in devices if row.get("dataset") in datasets]
+        linked = list(holders(rows, self._place, datasets))
         with self.rooms.ledger.begin() as conn:
             self.rooms.principals.put(linked, conn=conn)
             self.rooms.principals.revive([one.id for one in linked], conn=conn)  # a device may come back into service
@@ -66,8 +77,11 @@ class Pairing:
         row = self.rooms.registers.live(DEVICES, device_id, sealed=False)
         if row is None or row.get("ended_at"):
             raise NotFound(f"no device {device_id!r} is in service", mend="enter it first")
-        if row["dataset"] != DATASET or not row.get("resident_id"):
-            raise BadRequest(f"{device_id} is no device that calls for help", mend=f"name one of the dataset {DATASET}")
+        if row["dataset"] not in (datasets := calling(self.rooms.apps)) or not row.get("resident_id"):
+            known = ", ".join(sorted(datasets)) or "none"
+            raise BadRequest(
+                f"{device_id} is no device that calls for help", mend=f"those are of the datasets: {known}"
+            )
         person = str(row["resident_id"])
         self.gate.authorise(principal, "devices.enrol", person=person, context={"help link of": device_id})
         self.entered([row])

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hucheng.base import broker
 from hucheng.errors import Unavailable
-from hucheng.node.parts import read_parts
+from hucheng.node.running.parts import read_parts
 from hucheng.settings import Settings
 
 log = logging.getLogger(__name__)

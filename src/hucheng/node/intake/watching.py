@@ -19,10 +19,10 @@ from hucheng.errors import HuchengError, Refused
 from hucheng.gate import Entry, Gate, Principal, StandingView
 from hucheng.gate.entries import to_stream
 from hucheng.gate.standing import Sink
-from hucheng.node.detection import Detection, Watch
-from hucheng.node.intake import Intake
-from hucheng.node.people import SERVICE
-from hucheng.node.rooms import Clock, Rooms, now_utc, open_rooms
+from hucheng.node.home.people import SERVICE
+from hucheng.node.home.rooms import Clock, Rooms, now_utc, open_rooms
+from hucheng.node.intake.detection import Detection, Watch
+from hucheng.node.intake.process import Intake
 from hucheng.rules import load
 from hucheng.settings import Settings
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from hucheng.errors import SettingsError
 from hucheng.gate import Org, Principal
-from hucheng.node.continuity import FILE as CONTRACTS
-from hucheng.node.continuity import remember
-from hucheng.node.people import LOCAL, SERVICE
-from hucheng.node.rooms import Rooms, open_rooms
+from hucheng.node.home.continuity import FILE as CONTRACTS
+from hucheng.node.home.continuity import remember
+from hucheng.node.home.people import LOCAL, SERVICE
+from hucheng.node.home.rooms import Rooms, open_rooms
 from hucheng.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from hucheng.base.lake import Lake
 from hucheng.errors import HuchengError
 from hucheng.gate import Entry
 from hucheng.gate.entries import to_stream
-from hucheng.node.people import SERVICE
+from hucheng.node.home.people import SERVICE
 
 log = logging.getLogger(__name__)
 FIRST_S, EVERY_S, SWEEP_S = 600.0, 86_400.0, 3_600.0

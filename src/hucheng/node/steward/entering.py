@@ -1,0 +1,178 @@
+"""What a city tells its node about itself: places, people, rosters, registers. Every deed goes by the gate first.
+
+Rows come as a file has them: texts that mean a number, a date or several values are read as such, a row that is wrong
+is named by its number, and then nothing of that call is entered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar, get_origin, get_type_hints
+
+import msgspec
+
+from hucheng.base.rpc import exposed
+from hucheng.cases.rosters import RosterLine, Rosters
+from hucheng.errors import BadRequest
+from hucheng.gate import Gate, Org, Principal
+from hucheng.gate.principals import Kind, Level
+from hucheng.node.home.pairing import DEVICES, Pairing
+from hucheng.node.home.rooms import Rooms
+
+MAX_ROWS = 100_000
+Rows = list[dict[str, Any]]
+T = TypeVar("T")
+
+
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A place of the organisation tree; without ``parent`` it is the root."""
+
+    id: str
+    level: Level
+    zh: str
+    en: str
+    parent: str | None = None
+
+
+class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody who may sign in. ``place``: id of the place; ``subject``: issuer|subject at the identity provider."""
+
+    id: str
+    kind: Kind
+    name: str
+    place: str
+    roles: tuple[str, ...] = ()
+    resident_id: str | None = None
+    subject: str | None = None
+
+
+@dataclass
+class Entering:
+    """Served over the local socket; the first argument is always who asks. ``first``: number of the first row."""
+
+    rooms: Rooms
+    gate: Gate
+    rosters: Rosters
+    clock: Callable[[], datetime]
+
+    def __post_init__(self) -> None:
+        self.pairing = Pairing(self.rooms, self.gate, self.clock)
+
+    @exposed(within_s=300)
+    def register(self, principal: Principal, dataset: str, rows: Rows, first: int = 1) -> int:
+        """Enter rows of a register as holding from now; returns how many changed something. Raises BadRequest."""
+        few(rows)
+        self.gate.authorise(principal, "registers.write", plain={"dataset": dataset, "rows": len(rows)})
+        changed = self.rooms.registers.put(dataset, rows, first=first)
+        if dataset == DEVICES:
+            self.pairing.entered(rows)
+        return changed
+
+    @exposed(within_s=300)
+    def places(self, principal: Principal, rows: Rows, first: int = 1) -> int:
+        """Enter or change places; a parent may stand in the same call."""
+        found = made(Place, rows, "places", first)
+        self.gate.authorise(principal, "principals.write", plain={"rows": len(rows)})
+        known = {org.id: org for org in self.rooms.principals.orgs()}
+        orgs = [Org(one.id, one.parent, one.level, {"zh": one.zh, "en": one.en}) for one in found]
+        self.rooms.principals.put_orgs(orgs)
+        return sum(known.get(org.id) != org for org in orgs)
+
+    @exposed(within_s=300)
+    def people(self, principal: Principal, rows: Rows, first: int = 1) -> int:
+        """Enter or change principals; whose time had ended may ask again. Returns how many there are in the call."""
+        found = made(Person, rows, "people", first)
+        self.gate.authorise(principal, "principals.write", plain={"rows": len(rows)})
+        places = {org.id for org in self.rooms.principals.orgs()}
+        for number, one in enumerate(found, first):
+            if one.place not in places:
+                raise BadRequest(
+                    f"place {one.place!r} is not in the tree",
+                    where=f"people row {number}",
+                    mend="enter the places first",
+                )
+        entered = [
+            Principal(p.id, p.kind, p.name, self.rooms.principals.path(p.place), p.roles, p.resident_id) for p in found
+        ]
+        with self.rooms.ledger.begin() as conn:
+            subjects = {one.id: one.subject for one in found if one.subject}
+            self.rooms.principals.put(entered, subjects=subjects, conn=conn)
+            self.rooms.principals.revive([one.id for one in entered], conn=conn)
+        return len(entered)
+
+    @exposed(within_s=300)
+    def roster(self, principal: Principal, rows: Rows, first: int = 1) -> int:
+        """Enter or change lines of the roster. Raises BadRequest for a scope that is neither a place nor a resident."""
+        lines = made(RosterLine, rows, "roster", first)
+        self.gate.authorise(principal, "principals.write", plain={"rows": len(rows)})
+        places = {org.id for org in self.rooms.principals.orgs()}
+        for number, line in enumerate(lines, first):
+            known = line.scope in places or self.rooms.registers.live("city.residents", line.scope, sealed=False)
+            if not known:
+                raise BadRequest(
+                    f"scope {line.scope!r} is neither a place nor a resident",
+                    where=f"roster row {number}",
+                    mend="enter it first",
+                )
+        with self.rooms.ledger.begin() as conn:
+            return self.rosters.put(conn, lines)
+
+    @exposed(within_s=300)
+    def end(self, principal: Principal, what: str, rows: Rows, first: int = 1) -> int:
+        """What these rows name by their keys holds no longer from now on; returns how much there was of it.
+
+        ``what``: people, roster, or a register. Raises BadRequest for places: they stay, for what happened in them.
+        """
+        few(rows)
+        if what == "places":
+            raise BadRequest(
+                "places are not ended", mend="what happened there keeps its place; enter new ones beside it"
+            )
+        register = what not in ("people", "roster")
+        names = self.rooms.catalogue.get(what).key if register else ("id",)
+        keys = [_key(row, names, f"{what} row {number}") for number, row in enumerate(rows, first)]
+        action = "registers.write" if register else "principals.write"
+        self.gate.authorise(principal, action, plain={"dataset": what, "rows": len(rows)})
+        if what == "roster":
+            with self.rooms.ledger.begin() as conn:
+                return self.rosters.remove(conn, [key[0] for key in keys])
+        if what == "people":
+            with self.rooms.ledger.begin() as conn:
+                for key in keys:
+                    self.rooms.principals.end(key[0], conn=conn)
+            return len(keys)
+        ended = sum(self.rooms.registers.end(what, key) for key in keys)
+        if what == DEVICES:
+            for key in keys:
+                self.pairing.ended(key[0])
+        return ended
+
+
+def few(rows: Sequence[Any]) -> None:
+    """Raise BadRequest for more than one call takes."""
+    if len(rows) > MAX_ROWS:
+        raise BadRequest(f"{len(rows)} rows at once", mend=f"at most {MAX_ROWS}")
+
+
+def made(kind: type[T], rows: Rows, what: str, first: int) -> list[T]:
+    """Rows of a file as ``kind``; several values in one text are parted by spaces. Raises BadRequest naming the row."""
+    few(rows)
+    several = {name for name, hint in get_type_hints(kind).items() if get_origin(hint) is tuple}
+    found: list[T] = []
+    for number, row in enumerate(rows, first):
+        parted = {n: v.split() if n in several and isinstance(v, str) else v for n, v in row.items()}
+        try:
+            found.append(msgspec.convert(parted, kind, strict=False))
+        except msgspec.ValidationError as error:
+            columns = ", ".join(get_type_hints(kind))
+            raise BadRequest(str(error), where=f"{what} row {number}", mend=f"columns: {columns}") from None
+    return found
+
+
+def _key(row: Mapping[str, Any], names: Sequence[str], where: str) -> tuple[str, ...]:
+    missing = [name for name in names if row.get(name) in (None, "")]
+    if missing:
+        raise BadRequest(f"{missing[0]} is missing", where=where, mend=f"the key is {', '.join(names)}")
+    return tuple(str(row[name]) for name in names)
