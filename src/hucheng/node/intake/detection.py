@@ -11,7 +11,7 @@ at is kept for a second look.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -91,7 +91,8 @@ Registers = Callable[[str, Sequence[str]], Mapping[str, pa.Table]]
 class Detection:
     """All detectors of one partition. ``simulated`` says of a device whether its signals are made up.
 
-    ``blind`` gives the declared detectors that do not run at all, and why.
+    ``blind`` gives the declared detectors that do not run at all, and why; ``settled`` those of them that the bureau has
+    not accepted.
     """
 
     def __init__(
@@ -101,12 +102,14 @@ class Detection:
         simulated: Callable[[str], bool],
         timezone: str = "Asia/Shanghai",
         blind: Callable[[], Mapping[str, str]] = dict,
+        settled: Callable[[], Collection[str]] = frozenset,
     ) -> None:
         self.watches = list(watches)
         self._registers = registers
         self._simulated = simulated
         self._zone = ZoneInfo(timezone)
         self._blind = blind
+        self.settled = settled
         self._again_at = 0.0
         self._published: dict[str, None] = {}
 

@@ -279,6 +279,8 @@ class Intake:
         behind = reader is not None and (reader.pending > 0 or reader.waiting)
         lag = (self._clock() - self._reading_time()).total_seconds() if behind else 0.0
         blind = self.detection.problems
+        settled = self.detection.settled()
+        faults = {name: why for name, why in blind.items() if name not in settled}
         return Status(
             self.partition,
             counts.received,
@@ -288,7 +290,7 @@ class Intake:
             round(max(0.0, lag), 3),
             self.keeper.offset.seq,
             committed.seq,
-            " · ".join([*self.problems.values(), *_said(blind)]) or None,
+            " · ".join([*self.problems.values(), *_said(faults)]) or None,
             self._clock(),
             blind=blind,
         )

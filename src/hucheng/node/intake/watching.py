@@ -58,6 +58,7 @@ class Watching:
         self.views: dict[tuple[str, str], StandingView] = {}
         self._off: dict[str, str] = {}
         self._lacking: dict[str, str] = {}
+        self._settled: set[str] = set()
         self._tables: dict[tuple[str, str], pa.Table] = {}
         self._versions: dict[str, int] = {}
         self.watches = [watch for detector, pack in self._permitted() if (watch := self._watch(detector, pack))]
@@ -71,6 +72,13 @@ class Watching:
     def blind(self) -> dict[str, str]:
         """Declared detectors that do not run, or run without what they need, and why."""
         return {**self._lacking, **self._off}
+
+    def settled(self) -> frozenset[str]:
+        """Those of them that do not run because the bureau has not accepted, or has refused, what they ask for.
+
+        That is an answer, or the wait for one, and no fault of the node.
+        """
+        return frozenset(self._settled)
 
     def refresh(self) -> bool:
         """Read what changed; False when other detectors may run now than do, so that the intake must start anew."""
@@ -98,6 +106,8 @@ class Watching:
         if detector.name not in self._off:
             log.warning("a detector does not run", extra={"fields": {"detector": detector.name, "why": why.what}})
         self._off[detector.name] = why.what
+        if isinstance(why, Refused):
+            self._settled.add(detector.name)
 
     def _watch(self, detector: Detector, folder: Path) -> Watch | None:
         try:
@@ -127,10 +137,13 @@ class Watching:
                     self._tables[purpose, name] = self._mine(self.views[purpose, dataset].register(name))
                     for detector in needing:
                         self._lacking.pop(detector, None)
+                        self._settled.discard(detector)
                 except HuchengError as error:
                     log.warning("a register cannot be read", extra={"fields": {"register": name, "why": error.what}})
                     self._lacking |= dict.fromkeys(needing, f"{name}: {error.what}")
-                    if not isinstance(error, Refused):  # a refusal holds until the bureau answers anew
+                    if isinstance(error, Refused):  # a refusal holds until the bureau answers anew
+                        self._settled.update(needing)
+                    else:
                         self._versions.pop(name)
 
     def _mine(self, table: pa.Table) -> pa.Table:
@@ -176,5 +189,5 @@ def assemble(settings: Settings, partition: int) -> Intake:
         number = devices.index.get(device)
         return number is not None and bool(devices.simulated[number])
 
-    detection = Detection(watching.watches, watching, simulated, settings.timezone, watching.blind)
+    detection = Detection(watching.watches, watching, simulated, settings.timezone, watching.blind, watching.settled)
     return Intake(settings, partition, keeper, detection, clock=now_utc, refresh=watching.refresh, notes=notes)
