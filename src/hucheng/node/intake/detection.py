@@ -91,8 +91,8 @@ Registers = Callable[[str, Sequence[str]], Mapping[str, pa.Table]]
 class Detection:
     """All detectors of one partition. ``simulated`` says of a device whether its signals are made up.
 
-    ``blind`` gives the declared detectors that do not run at all, and why; ``settled`` those of them that the bureau has
-    not accepted.
+    ``blind`` gives the declared detectors that do not run at all, and why; ``settled`` those of them that the bureau
+    has not accepted.
     """
 
     def __init__(
