@@ -119,7 +119,7 @@ def test_a_full_stream_acknowledges_nothing_and_goes_on_when_there_is_room(serve
     for _ in range(30):
         publisher.publish("readings/gw-1/batch", body)
     assert not publisher.wait(3)
-    for _ in range(100):  # what is stored is acknowledged soon; what is not, never
+    for _ in range(300):  # what is stored is acknowledged soon; what is not, never
         if 0 < publisher.acknowledged == len(subjects(server.settings)):
             break
         publisher.wait(0.2)
