@@ -108,14 +108,23 @@ def equal(name: str, kind: str, value: Any) -> ColumnElement[bool]:
     if value is None:
         found = cell.as_string().is_(None)
         return found
-    many = list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
+    many = _several(value)
     if kind == "boolean":
         found = cell.as_boolean().in_([bool(v) for v in many])
     elif kind in ("integer", "number"):
         found = cell.as_float().in_([float(v) for v in many])
     else:
-        found = cell.as_string().in_([v if isinstance(v, str) else _text(v) for v in many])
+        found = cell.as_string().in_(texts(value))
     return found
+
+
+def texts(value: Any) -> list[str]:
+    """A searched value, or each of several, as text."""
+    return [v if isinstance(v, str) else _text(v) for v in _several(value)]
+
+
+def _several(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
 
 
 def _text(value: Any) -> str:

@@ -16,7 +16,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, starmap
+from itertools import islice
 from operator import add
 from pathlib import Path
 
@@ -34,7 +34,7 @@ VALUE_TYPE = np.dtype([("value", "<f8"), ("received", "<i8"), ("seq", "<i8"), ("
 TIME_BIAS = 1 << 63
 OFFSET, HOT = b"moffset", b"mhot"
 TURN, TURN_S = 20_000, 0.005
-"""Entries made up at once, and the pause after them, for the thread beside."""
+"""Entries made up at once, and the pause before more of them, for the thread beside."""
 
 
 class Counts(Struct):
@@ -144,10 +144,11 @@ class Current:
             body["resident"] = residents
             times = (observed.astype(np.uint64) + np.uint64(TIME_BIAS)).astype(">u8").view("V8").tolist()
             values = body.view(f"V{VALUE.size}").tolist()
-            entries = zip(map(add, prefixes, times), values, strict=True)
-            while some := list(islice(entries, TURN)):
-                deque(starmap(batch.put, some), maxlen=0)  # a loop without Python's own steps
-                time.sleep(TURN_S)  # whoever looks at the next readings in this process goes first
+            puts = map(batch.put, map(add, prefixes, times), values)
+            for begun in range(0, len(values), TURN):
+                if begun:
+                    time.sleep(TURN_S)  # whoever looks at the next readings in this process goes first
+                deque(islice(puts, TURN), maxlen=0)  # a loop without Python's own steps
         if offset is not None:
             batch.put(OFFSET, msgspec.json.encode(offset))
         try:

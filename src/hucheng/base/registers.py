@@ -27,6 +27,7 @@ from hucheng.base.bitemporal import (
     register,
     register_version,
     rests,
+    texts,
     utc,
 )
 from hucheng.base.catalogue import Catalogue
@@ -193,10 +194,12 @@ class Registers:
                 reason = "is sealed" if name in hidden else "is not in the contract"
                 raise BadRequest(f"field {name!r} {reason}", where=dataset, mend="search by another field")
             query = query.where(equal(name, contract.field(name).type, value))
-            if value is not None and (name,) == contract.key:
-                query = query.where(register.c.key.in_(_texts(value)))  # by its index
-            elif value is not None and name == contract.person:
-                query = query.where(register.c.resident_id.in_(_texts(value)))
+            if value is None or contract.field(name).type != "string":
+                continue
+            if (name,) == contract.key:  # what says it in a column of its own is found by that column's index
+                query = query.where(register.c.key.in_(texts(value)))
+            elif name == contract.person:
+                query = query.where(register.c.resident_id.in_(texts(value)))
         with self._ledger.read() as conn:
             rows = conn.execute(query if limit is None else query.limit(limit)).all()
         return [data for _, data in self._open_all(contract, rows)]
@@ -384,9 +387,3 @@ def _sensitive(contract: Contract) -> list[str]:
 
 def _context(contract: Contract, key: str) -> str:
     return f"register/{contract.id}/{key}"
-
-
-def _texts(value: Any) -> list[str]:
-    """A searched value, or several, as a register's key has them."""
-    many = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
-    return [str(one) for one in many if one is not None]

@@ -94,7 +94,8 @@ class Handling:
         for case_id, task in due:
             tasks.setdefault(case_id, task)
         rows = self._rows(conn, list(tasks))
-        moving = self._moving(conn, rows, now)
+        moving = self._moving(conn, now)
+        moving.know(rows)
         last = self.history.last(conn, list(tasks))
         longest = [row.id for row in rows if row.tier == self.models.of_digest(conn, row.model).tiers]
         missed = self.history.unanswered(conn, longest)
@@ -156,22 +157,14 @@ class Handling:
         """The process of a case as it stands. Raises NotFound where it was erased."""
         return self.load(conn, case_id)[1]
 
-    def apply(
-        self,
-        conn: Connection,
-        row: Any,
-        stand: Stand,
-        moved: Moved,
-        now: datetime,
-        lines: Sequence[Line] = (),
-        **changes: Any,
-    ) -> None:
+    def apply(self, conn: Connection, row: Any, stand: Stand, moved: Moved, now: datetime, **changes: Any) -> None:
         """Store what a move made of a case: timers, calls, state, and the changes that the deed brings.
 
-        ``lines`` are written in the history first. Raises CaseError where somebody else changed the case meanwhile.
+        Raises CaseError where somebody else changed the case meanwhile.
         """
-        moving = self._moving(conn, [row], now)
-        moving.apply(row, stand, moved, lines, **changes)
+        moving = self._moving(conn, now)
+        moving.know([row])
+        moving.apply(row, stand, moved, **changes)
         moving.write()
 
     def note(self, conn: Connection, row: Any, what: str, now: datetime, *lines: Line, **values: Any) -> None:
@@ -243,7 +236,8 @@ class Handling:
             "version": 1,
         }
         row = SimpleNamespace(**values)
-        moving = self._moving(conn, [row], now)
+        moving = self._moving(conn, now)
+        moving.opens(row)
         _, due = moving.begin(row, moved, model.tiers, [Line("opened", values={"text": finding.text})])
         moving.write()
         self.models.keep(conn, model, now)
@@ -267,9 +261,9 @@ class Handling:
             )
         )
 
-    def _moving(self, conn: Connection, rows: Sequence[Any], now: datetime) -> Moving:
-        """Moves of these cases, to be told what they are and then written."""
-        moving = Moving(
+    def _moving(self, conn: Connection, now: datetime) -> Moving:
+        """Moves of cases, to be told of which, and what they are, and then written."""
+        return Moving(
             conn,
             now,
             self.history,
@@ -278,8 +272,6 @@ class Handling:
             remind=lambda row, service: self._remind(conn, row, service, now),
             own=bool(self.own_addresses),
         )
-        moving.know(rows)
-        return moving
 
     def _remind(self, conn: Connection, row: Any, service: Service, now: datetime) -> None:
         """A promise ran out: the desk owes it to the resident to look."""

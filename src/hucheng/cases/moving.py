@@ -60,11 +60,15 @@ class Moving:
         self._states: list[dict[str, Any]] = []
         self._files: list[dict[str, Any]] = []
 
+    def opens(self, row: Any) -> None:
+        """A case that begins now: nothing waits in it."""
+        self._scopes[row.id] = scopes_of(row.resident_id, [part for part in row.org.split("/") if part])
+        self._waits[row.id] = {}
+
     def know(self, rows: Sequence[Any]) -> None:
-        """Take these cases in: the timers that wait in them."""
+        """Take these cases in, with the timers that wait in them."""
         for row in rows:
-            self._scopes[row.id] = scopes_of(row.resident_id, [part for part in row.org.split("/") if part])
-            self._waits[row.id] = {}
+            self.opens(row)
         waiting = select(case_timer).where(case_timer.c.case_id.in_([row.id for row in rows]))
         for timer in self.conn.execute(waiting):
             self._waits[timer.case_id][timer.task] = (timer.step, timer.due_us)
@@ -84,7 +88,6 @@ class Moving:
 
         Gives the tier that was called last and when the case's next timer runs out (microseconds since 1970).
         """
-        waits = self._waits[row.id]
         for task in moved.gone:
             self.runs_out(row.id, task)
         dues = {one.task: micros(self.now) + int(one.seconds * patience * 1_000_000) for one in moved.begun}
@@ -100,9 +103,9 @@ class Moving:
                 self._remind(row, service)
         self.say(row, lines)
         for one in moved.begun:
-            waits[one.task] = (one.step, dues[one.task])
+            self._waits[row.id][one.task] = (one.step, dues[one.task])
             self._begun.append({"case_id": row.id, "task": one.task, "step": one.step, "due_us": dues[one.task]})
-        return tier, min((due for _, due in waits.values()), default=None)
+        return tier, self._due(row)
 
     def apply(
         self, row: Any, stand: Stand, moved: Moved, lines: Sequence[Line] = (), patience: int = 1, **changes: Any
@@ -125,8 +128,7 @@ class Moving:
 
     def stays(self, row: Any) -> None:
         """Only a timer of it is gone: the case is due when the next one is."""
-        due = min((due for _, due in self._waits[row.id].values()), default=None)
-        self._files.append({"b_case": row.id, "b_version": row.version, "due_us": due})
+        self._files.append({"b_case": row.id, "b_version": row.version, "due_us": self._due(row)})
 
     def say(self, row: Any, lines: Iterable[Line]) -> None:
         """Lines for the history of a case, in their order."""
@@ -149,6 +151,9 @@ class Moving:
             mine = case_state.c.case_id == bindparam("b_case")
             self.conn.execute(update(case_state).where(mine).values(state=bindparam("state")), self._states)
         self._write_files()
+
+    def _due(self, row: Any) -> int | None:
+        return min((due for _, due in self._waits[row.id].values()), default=None)
 
     def _write_files(self) -> None:
         alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
