@@ -18,6 +18,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 from msgspec import Struct
 
+from hucheng.base.tidying import sole_rewriter
 from hucheng.errors import LakeError
 
 ATTEMPTS = 5
@@ -61,19 +62,20 @@ def take_out(
 
     Files younger than ``keep_h`` hours stay for those who are reading them. Raises LakeError: try again.
     """
-    for attempt in range(ATTEMPTS):
-        try:
-            table.update_incremental()
-            told = table.update(predicate=where, updates=dict(changes)) if changes else table.delete(where)
-            count = int(told.get("num_updated_rows" if changes else "num_deleted_rows") or 0)
-            table.vacuum(retention_hours=keep_h, dry_run=False, enforce_retention_duration=False)
-            strike_out(path)
-            return count
-        except CommitFailedError as error:  # somebody else committed meanwhile
-            if attempt == ATTEMPTS - 1:
+    with sole_rewriter(path):
+        for attempt in range(ATTEMPTS):
+            try:
+                table.update_incremental()
+                told = table.update(predicate=where, updates=dict(changes)) if changes else table.delete(where)
+                count = int(told.get("num_updated_rows" if changes else "num_deleted_rows") or 0)
+                table.vacuum(retention_hours=keep_h, dry_run=False, enforce_retention_duration=False)
+                strike_out(path)
+                return count
+            except CommitFailedError as error:  # somebody else committed meanwhile
+                if attempt == ATTEMPTS - 1:
+                    raise LakeError(f"not erased: {error}", where=str(path), mend="it is tried again") from error
+            except (DeltaError, OSError) as error:
                 raise LakeError(f"not erased: {error}", where=str(path), mend="it is tried again") from error
-        except (DeltaError, OSError) as error:
-            raise LakeError(f"not erased: {error}", where=str(path), mend="it is tried again") from error
     return 0
 
 

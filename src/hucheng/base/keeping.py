@@ -323,9 +323,9 @@ class Keeper:
         self.committed = flight.offset
         self._flying = None
 
-    def tidy(self) -> None:
-        """Join small files of one table that has many (beside `take`, never beside `commit`: one at a time)."""
-        any(table.tidy() for table in self._tables.values())
+    def crowded(self) -> list[Path]:
+        """The tables whose small files should be joined by now, each told once; it may be done beside everything."""
+        return [table.path for table in self._tables.values() if table.crowded()]
 
     def sweep(self, share: float = 1 / 60) -> None:
         """Drop from current values what is past its contract's time, for a share of all series.

@@ -30,8 +30,6 @@ CONFIGURATION = {
     "delta.deletedFileRetentionDuration": "interval 1 hours",
 }
 SMALL_FILES = 64
-FILE_BYTES = 32 << 20
-"""Files are joined up to this size: joining waits between two commits, so it must not take seconds."""
 
 
 class Table:
@@ -95,16 +93,11 @@ class Table:
         """Delete rows (with ``changes``: set columns in them), and the files that held them. LakeError: try again."""
         return take_out(self._table, self.path, where, changes)
 
-    def tidy(self) -> bool:
-        """Join small files when there are many, and drop files nobody can be reading any more; True if it did."""
+    def crowded(self) -> bool:
+        """Whether there are many small files since this was last True: then somebody should `tidy` the table."""
         if self._commits < SMALL_FILES:
             return False
         self._commits = 0
-        try:
-            self._table.optimize.compact(target_size=FILE_BYTES)
-            self._table.vacuum(retention_hours=1, dry_run=False, enforce_retention_duration=False)
-        except (DeltaError, OSError) as error:
-            raise LakeError(f"not tidied: {error}", where=str(self.path), mend="it is tried again") from error
         return True
 
     def _sync(self) -> None:

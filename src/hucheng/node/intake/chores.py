@@ -15,6 +15,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
 from hucheng.base import broker, stream
+from hucheng.base.tidying import command
 from hucheng.errors import HuchengError
 
 if TYPE_CHECKING:
@@ -120,6 +121,23 @@ class Chores:
             await broker.limit_readings(client, int(self.intake.settings.stream_max_gb * 1e9))
             self._braked = False
             self.intake.problems.pop("disk", None)
+
+    async def mind_the_lake(self) -> None:
+        """Have small files joined, by a process of its own that ends with this one."""
+        while True:
+            await asyncio.sleep(CHORES_S)
+            for table in self.intake.keeper.crowded():
+                tidying = await asyncio.create_subprocess_exec(
+                    *command([table]), stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+                )
+                try:
+                    _, told = await tidying.communicate()
+                finally:
+                    if tidying.returncode is None:
+                        tidying.kill()
+                if tidying.returncode:
+                    fields = {"dataset": table.name, "error": told.decode(errors="replace")[-200:]}
+                    log.warning("not tidied, tried again", extra={"fields": fields})
 
     async def mind_the_broker(self, client: Client) -> None:
         """A broker that stores nothing although there is room is started anew (see `broker.probe`)."""

@@ -116,7 +116,11 @@ class Intake:
             await self._insist("journal", lambda: self.write_notes(client))
             self._mark_ready()
             beside = Chores(self)
-            chores = [asyncio.create_task(beside.report(client)), asyncio.create_task(beside.keep_house(client))]
+            chores = [
+                asyncio.create_task(beside.report(client)),
+                asyncio.create_task(beside.keep_house(client)),
+                asyncio.create_task(beside.mind_the_lake()),
+            ]
             if self.partition == 0:
                 chores.append(asyncio.create_task(beside.mind_the_broker(client)))
                 contracts = self.keeper.metrics.contracts
@@ -215,10 +219,6 @@ class Intake:
         self.problems.pop("lake", None)
         self.keeper.landed(flight)
         self.trimmable.append((time.monotonic(), flight.offset.seq))
-        try:
-            await asyncio.to_thread(self.keeper.tidy)
-        except LakeError as error:
-            log.warning("not tidied", extra={"fields": {"error": error.what[:200]}})
 
     async def _finish(self) -> None:
         """The last commit before the end."""
