@@ -1,7 +1,8 @@
 """Readings → durable → detected → committed at 150,000/s, and urgent ones sent singly at that load.
 
 150 community gateways with 1,000 homes each, one reading a home and second (mattresses, motion, vital signs, blood
-pressure), care's own contracts, packs and detectors; everything on this machine: gateways, broker, intake.
+pressure), care's own contracts, packs and detectors; everything on this machine: gateways, broker, intake, a steward
+with its journal and its cases, and an officer who waits on its socket as a page does (`changes`, then `queue`).
 
 ``python -m bench.intake [--seconds 600] [--batch 1000] [--sync always] [--gateways 150] [--homes 1000]``
 """
@@ -23,6 +24,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+from tests.node.stewarding import Process, make_home
 
 from bench.table import Figure
 from hucheng.apps import load_apps
@@ -33,6 +35,10 @@ from hucheng.base.current import Offset
 from hucheng.base.currentreader import CurrentReader
 from hucheng.base.devices import DeviceRow, ListedDevices, Metrics
 from hucheng.base.keeping import Keeper
+from hucheng.base.rpcclient import Client, proxy
+from hucheng.cases.desk import Desk
+from hucheng.gate import Principal
+from hucheng.node.home.rooms import open_rooms
 from hucheng.node.intake.detection import Detection, Open, Watch
 from hucheng.node.intake.process import Intake, serve
 from hucheng.rules import load
@@ -45,10 +51,6 @@ KINDS = (  # share of homes, dataset, metric, unit, value
     (1.0, "home.blood_pressure", "systolic_bp", "mm[Hg]", 128),
 )
 URGENT_PER_S = 5.0
-
-
-def settings(home: Path, sync: str) -> Settings:
-    return Settings(home=home, sync="always" if sync == "always" else "interval", stream_max_gb=8.0)
 
 
 def gateways(count: int, homes: int) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -64,9 +66,9 @@ def gateways(count: int, homes: int) -> list[tuple[str, list[dict[str, Any]]]]:
     return found
 
 
-def intake(home: Path, sync: str) -> None:
+def intake(home: Path) -> None:
     """The process under measure: the whole intake with care's detectors."""
-    here = settings(home, sync)
+    here = Settings.running(home)
     care = next(app for app in load_apps() if app.name == "care")
     metrics = Metrics(load_contract(path) for path in care.contracts)
     rows = msgspec.json.decode((home / "devices.json").read_bytes(), type=list[DeviceRow])
@@ -100,17 +102,23 @@ def intake(home: Path, sync: str) -> None:
 def run(seconds: float, batch: int, sync: str, count: int = 150, homes: int = 1000) -> list[Figure]:
     """One run on a fresh home."""
     with tempfile.TemporaryDirectory(prefix="hucheng-bench-") as folder:
-        home = Path(folder)
-        here = settings(home, sync)
+        home = Path(folder) / "home"
         all_ = gateways(count, homes)
         sick = [f"urgent-{i}" for i in range(int(seconds * URGENT_PER_S) + 10)]
+        mode = {"always": "always", "2m": "interval"}[sync]
+        here = make_home(home, residents=len(sick) + 500, sync=mode, stream_max_gb=8.0)
         rows = [DeviceRow(d["device_id"], "r-" + d["device_id"], g, d["dataset"], True) for g, ds in all_ for d in ds]
-        rows += [DeviceRow(name, f"r-{name}", "urgent", "home.blood_pressure", True) for name in sick]
+        rows += [
+            DeviceRow(name, person, "urgent", "home.blood_pressure", True)
+            for name, person in zip(sick, residents(here), strict=False)
+        ]
         (home / "devices.json").write_bytes(msgspec.json.encode(rows))
         Credentials(broker.folder(here)).grant([*(name for name, _ in all_), "urgent"])
         server = broker.Broker(here)
         ports = server.start()
-        child = subprocess.Popen([sys.executable, "-m", "bench.intake", "--as-intake", str(home), "--sync", sync])
+        steward = Process(here).start()
+        assert steward.process is not None and server.process is not None
+        child = subprocess.Popen([sys.executable, "-m", "bench.intake", "--as-intake", str(home)])
         mark = home / "run" / "intake-0.ready"
         while not mark.exists():
             assert child.poll() is None
@@ -125,14 +133,16 @@ def run(seconds: float, batch: int, sync: str, count: int = 150, homes: int = 10
         )
         (home / "plan.json").write_text(json.dumps(plan))
         try:
-            told = asyncio.run(_measure(here, home, seconds, {"broker": server.process.pid, "intake": child.pid}))  # type: ignore[union-attr]
+            pids = {"broker": server.process.pid, "intake": child.pid, "steward": steward.process.pid}
+            told = asyncio.run(_measure(here, steward.who("emergency-1"), seconds, pids))
         finally:
             child.terminate()
             child.wait(60)
+            steward.stop()
             server.stop()
         under = (
             f"{count} gateways x {homes} homes, batches of {batch}, sync {sync}, {seconds:.0f} s, "
-            f"{os.cpu_count()} cores with gateways, broker and intake on them"
+            f"{os.cpu_count()} cores with gateways, broker, intake, steward and a waiting officer on them"
         )
         lost = told["acknowledged"] - told["received"]
         assert lost <= 0, f"{lost} acknowledged readings are not committed"
@@ -140,20 +150,57 @@ def run(seconds: float, batch: int, sync: str, count: int = 150, homes: int = 10
         goal = 0.99 * count * homes if count * homes >= 150_000 else None
         return [
             Figure(f"readings committed, {name}", told["rate"], "/s", under, goal, "more", told),
-            Figure(f"urgent reading observed → finding stored, p99, {name}", told["p99_s"], "s", under, 1.0, "less"),
+            Figure(f"urgent reading observed → finding stored, p99, {name}", told["p99_s"], "s", under),
+            Figure(
+                f"urgent reading observed → officer's queue, p99, {name}", told["queue_p99_s"], "s", under, 1.0, "less"
+            ),
         ]
 
 
-async def _measure(here: Settings, home: Path, seconds: float, pids: dict[str, int]) -> dict[str, Any]:
+def residents(here: Settings) -> list[str]:
+    """Everyone of the home's register."""
+    rooms = open_rooms(here)
+    try:
+        return [row["resident_id"] for row in rooms.registers.find("city.residents", {})]
+    finally:
+        rooms.close()
+
+
+class Officer:
+    """Waits for the queue to change and looks at it: when each resident's case was seen first."""
+
+    def __init__(self, here: Settings, who: Principal) -> None:
+        self._client, self._who = Client(here.socket), who
+        self.seen: dict[str, float] = {}
+
+    async def wait(self) -> None:
+        """Until cancelled."""
+        desk: Any = proxy(Desk, self._client, "desk")
+        version = (await desk.queue(self._who, limit=1)).version
+        while True:
+            version = await desk.changes(version, 10.0)
+            shown = await desk.queue(self._who, limit=50, order="newest")
+            now = time.time()
+            for row in shown.cases:
+                self.seen.setdefault(row.resident_id, now)
+
+
+async def _measure(here: Settings, who: Principal, seconds: float, pids: dict[str, int]) -> dict[str, Any]:
     client = await stream.connect(here, name="bench")
     delays: list[float] = []
+    observed: dict[str, float] = {}
 
     async def heard(message: Any) -> None:
         found = msgspec.json.decode(message.data)
         if str(found["device_id"]).startswith("urgent"):
-            delays.append(time.time() - datetime.fromisoformat(found["observed_at"]).timestamp())
+            at = datetime.fromisoformat(found["observed_at"]).timestamp()
+            delays.append(time.time() - at)
+            observed[found["resident_id"]] = at
 
     await client.subscribe("findings.>", cb=heard)
+    officer = Officer(here, who)
+    waiting = asyncio.create_task(officer.wait())
+    home = here.home
     reader = CurrentReader(home, 1, stale_s=0)
     started, cpu = time.monotonic(), {name: _cpu_s(pid) for name, pid in pids.items()}
     load_ = await asyncio.create_subprocess_exec(
@@ -177,7 +224,9 @@ async def _measure(here: Settings, home: Path, seconds: float, pids: dict[str, i
     behind = time.monotonic() - started
     counts = _counts(reader)
     reader.close()
+    waiting.cancel()
     await client.close()
+    queue = np.array([officer.seen.get(person, float("inf")) - at for person, at in observed.items()] or [float("inf")])
     steady = [(t, n) for t, n in points if 5 <= t <= seconds]
     rate = (steady[-1][1] - steady[0][1]) / (steady[-1][0] - steady[0][0]) if len(steady) > 1 else 0.0
     late = np.array(delays or [float("inf")])
@@ -187,6 +236,9 @@ async def _measure(here: Settings, home: Path, seconds: float, pids: dict[str, i
         "p50_s": round(float(np.quantile(late, 0.5)), 3),
         "max_s": round(float(late.max()), 3),
         "urgent": len(delays),
+        "queue_p99_s": round(float(np.quantile(queue, 0.99)), 3),
+        "queue_p50_s": round(float(np.quantile(queue, 0.5)), 3),
+        "queue_max_s": round(float(queue.max()), 3),
         "sent": out["sent"],
         "acknowledged": out["acknowledged"],
         "received": counts.received,
@@ -195,6 +247,7 @@ async def _measure(here: Settings, home: Path, seconds: float, pids: dict[str, i
         "all_committed_after_s": round(behind, 1),
         "cpu_broker_s": used["broker"],
         "cpu_intake_s": used["intake"],
+        "cpu_steward_s": used["steward"],
     }
 
 
@@ -225,7 +278,7 @@ def main() -> None:
     parser.add_argument("--as-intake", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.as_intake:
-        intake(given.as_intake, given.sync)
+        intake(given.as_intake)
         return
     figures = run(given.seconds, given.batch, given.sync, given.gateways, given.homes)
     print(show(figures))
