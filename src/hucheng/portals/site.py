@@ -9,7 +9,8 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from hucheng.portals import api, audit, desk, errors, family, help, measures, public, resident, signin
+from hucheng.portals import audit, desk, errors, family, help, measures, public, resident, signin
+from hucheng.portals.api import door as api
 from hucheng.portals.armour import Armour
 from hucheng.portals.services import AppLike, Services
 from hucheng.portals.session import derive
