@@ -52,6 +52,29 @@ def test_it_follows_the_register(ledger: Ledger, tmp_path: Path) -> None:
     assert {row.device_id for row in found.rows()} == {"d4", "d5"}
 
 
+def test_it_says_since_when_whoever_wears_a_device_now_has_it(ledger: Ledger, tmp_path: Path) -> None:
+    now = [NOON]
+    registers = Registers(
+        ledger, Keys(ledger, master_key(tmp_path / "key")), Catalogue(shipped()), clock=lambda: now[0]
+    )
+    found = LedgerDevices(ledger, lambda: now[0])
+
+    def after_an_hour(**more: Any) -> int:
+        now[0] += timedelta(hours=1)
+        registers.put("city.devices", [device("d1", **more)])
+        [row] = found.rows()
+        assert [row] == list(LedgerDevices(ledger, lambda: now[0]).rows())
+        return (row.since_us - int(NOON.timestamp() * 1e6)) // 3_600_000_000 if row.since_us else 0
+
+    assert after_an_hour() == 0
+    assert after_an_hour(gateway_id="gw-2") == 0  # another way, the same wearer
+    assert after_an_hour(resident="r2") == 3
+    assert after_an_hour(resident="r2", gateway_id="gw-2") == 3
+    assert after_an_hour() == 5
+    registers.erase("r2")
+    assert [row.since_us for row in found.rows()] == [0]  # what the one between measured is gone as well
+
+
 def test_one_row_that_cannot_be_read_leaves_the_other_devices_in_service(
     ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -209,6 +209,40 @@ def test_a_device_whose_readings_are_erased_leaves_nothing_and_can_begin_anew(tm
     assert keeper.offset.counts.duplicate == 1 and keeper.offset.counts.accepted == 5
 
 
+def newest(keeper: Keeper) -> list[tuple[Any, ...]]:
+    tables = keeper.newest_tables().values()
+    rows = [row for table in tables for row in table.select(["device_id", "resident_id", "value"]).to_pylist()]
+    return sorted(tuple(row.values()) for row in rows)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_of_a_device_that_was_given_on_nothing_of_its_earlier_wearer_is_handed_out(tmp_path: Path, lost: bool) -> None:
+    keeper = open_keeper(tmp_path, devices(2))
+    keeper.take([message(1, [one(value=185), one(device="d1")])])
+    assert newest(keeper) == [("d0", "r0", 185), ("d1", "r1", 120)]
+    commit(keeper)
+    keeper.close()
+    if lost:
+        shutil.rmtree(tmp_path / "current")
+    given = NOW_US + 10 * SECOND
+    rows = [DeviceRow("d0", "r9", "gw-1", "test.pressure", True, given), *list(devices(2).rows())[1:]]
+    keeper = open_keeper(tmp_path, ListedDevices(rows))
+    assert newest(keeper) == [("d1", "r1", 120)]
+    keeper.take([message(2, [one(at=given - SECOND, value=184)], received=given + SECOND)])  # late: of the one before
+    assert newest(keeper) == [("d1", "r1", 120)]
+    commit(keeper)
+    keeper.close()
+    keeper = open_keeper(tmp_path, ListedDevices(rows))
+    assert newest(keeper) == [("d1", "r1", 120)]
+    keeper.take([message(3, [one(at=given, value=130)], received=given + SECOND)])
+    assert newest(keeper) == [("d0", "r9", 130), ("d1", "r1", 120)]
+    commit(keeper)
+    keeper.close()
+    keeper = open_keeper(tmp_path, ListedDevices(rows))
+    assert newest(keeper) == [("d0", "r9", 130), ("d1", "r1", 120)]
+    keeper.close()
+
+
 def test_a_second_writer_of_the_partition_is_fenced(tmp_path: Path) -> None:
     keeper = open_keeper(tmp_path)
     keeper.take([message(1, [one()])])

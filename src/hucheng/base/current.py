@@ -170,14 +170,15 @@ class Current:
         found = self._db.get(prefix + key_time(observed_us))
         return float("nan") if found is None else float(VALUE.unpack(found)[0])
 
-    def newest(self, prefixes: Iterable[bytes]) -> Iterator[tuple[int, int, float]]:
-        """For each series that has any reading: its place among ``prefixes``, the newest time, and its value."""
+    def newest(self, prefixes: Iterable[bytes]) -> Iterator[tuple[int, int, float, int]]:
+        """For each series that has any reading: its place among ``prefixes``, the newest time, its value, and whose."""
         walk = self._db.iter()
         for place, prefix in enumerate(prefixes):
             walk.seek_for_prev(prefix + b"\xff" * 8)
             if walk.valid() and (key := walk.key()).startswith(prefix) and len(key) == len(prefix) + 8:
                 stamp = int.from_bytes(key[-8:], "big") - TIME_BIAS
-                yield place, stamp, VALUE.unpack(walk.value())[0]
+                value, _, _, _, resident = VALUE.unpack(walk.value())
+                yield place, stamp, value, resident
 
     def forget_before(self, series: Iterable[tuple[bytes, int]]) -> None:
         """Drop what is older than the given time in each series; the caller keeps the newest by never passing it."""

@@ -64,16 +64,20 @@ class LedgerDevices:
         for key in {row.key for row in found}:
             self._rows.pop(key, None)
             self._live.pop(key, None)
+        live: dict[str, list[Any]] = {}
         for row in found:
             self._known = max(row.known_from, row.known_to or row.known_from, self._known or row.known_from)
             if row.known_to is None:
-                self._live[row.key] = self._live.get(row.key, 0) + 1
+                live.setdefault(row.key, []).append(row)
+        for key, rows in live.items():
+            self._live[key] = len(rows)
+            for row in rows:
                 if row.valid_from <= now and (row.valid_to is None or row.valid_to > now):
-                    self._take(row)
+                    self._take(row, _worn_since(row, rows))
         count = select(func.count()).where(here, c.known_to.is_(None))
         return int(conn.execute(count).scalar() or 0) == sum(self._live.values())
 
-    def _take(self, row: Any) -> None:
+    def _take(self, row: Any, since_us: int) -> None:
         data = row.data
         try:
             ended = data.get("ended_at")
@@ -85,10 +89,24 @@ class LedgerDevices:
                 data["gateway_id"],
                 data["dataset"],
                 bool(data.get("simulated")),
+                since_us,
             )
         except (KeyError, TypeError, ValueError) as error:  # the others are in service all the same
             told = {"where": f"{DATASET}, row {row.id} of the table register", "error": repr(error)[:200]}
             log.error("a device is left out: its row cannot be read", extra={"fields": told})
+
+
+def _worn_since(row: Any, rows: Iterable[Any]) -> int:
+    """Since when the wearer in a row has the device (µs UTC), by all its rows; 0 where nobody else had it before.
+
+    Other rows of the same wearer count from the last wearer before on: a device's gateway may change on the way.
+    """
+    others = [one for one in rows if one.resident_id != row.resident_id and one.valid_from < row.valid_from]
+    if not others:
+        return 0
+    last = max(one.valid_from for one in others)
+    own = [one.valid_from for one in rows if one.resident_id == row.resident_id and one.valid_from > last]
+    return int(min(own).timestamp() * 1e6)
 
 
 def worn_by(conn: Connection, resident_id: str) -> dict[str, int | None]:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from hucheng.base.contracts import Contract
+from hucheng.base.words import Numbers
 
 Ints = NDArray[np.int64]
 HOT_MARGIN = timedelta(hours=1)
@@ -19,13 +20,17 @@ HOT_MARGIN = timedelta(hours=1)
 
 
 class DeviceRow(Struct, frozen=True):
-    """What detection and storage must know of a device that is in service."""
+    """What detection and storage must know of a device that is in service.
+
+    ``since_us``: since when this resident wears it (µs since 1970, UTC) where somebody else did before; else 0.
+    """
 
     device_id: str
     resident_id: str
     gateway_id: str
     dataset: str
     simulated: bool = False
+    since_us: int = 0
 
 
 class DeviceRegister(Protocol):
@@ -59,17 +64,6 @@ class ListedDevices:
         """Put devices into service."""
         self._rows.extend(rows)
         self._version += 1
-
-
-class Numbers(dict[str, int]):
-    """Names to numbers; -1 for a name that is not there."""
-
-    def __missing__(self, name: str) -> int:
-        return -1
-
-    def of(self, names: Sequence[str]) -> Ints:
-        """The numbers of many names."""
-        return np.fromiter(map(self.__getitem__, names), np.int64, len(names))
 
 
 class Metrics:
@@ -119,6 +113,7 @@ class Devices:
         self.resident: Ints = np.empty(0, np.int64)
         self.residents: list[str] = []
         self.simulated = np.empty(0, bool)
+        self.since: Ints = np.empty(0, np.int64)
         self.id_column = pa.array([], pa.string())
         self.resident_column = pa.array([], pa.string())
         self._resident_index: dict[str, int] = {}
@@ -156,6 +151,7 @@ class Devices:
                 self.residents.append(row.resident_id)
         self.resident = np.array([people[row.resident_id] for row in self.rows], np.int64)
         self.simulated = np.array([row.simulated for row in self.rows], bool)
+        self.since = np.array([row.since_us for row in self.rows], np.int64)
         self.id_column = pa.array(self.ids, pa.string())
         self.resident_column = pa.array(self.residents, pa.string())
         self.version = version

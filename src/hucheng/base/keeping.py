@@ -28,7 +28,7 @@ from hucheng.base.judge import CODE, REASONS, Flood, Judged, detail, fresh, judg
 from hucheng.base.lake import Lake
 from hucheng.base.novelty import CONFLICT, DUPLICATE, NEVER, NEW, Novelty
 from hucheng.base.quarantine import Held
-from hucheng.base.readings import READINGS, Rows, gather
+from hucheng.base.readings import READINGS, TAKEN, Rows, gather
 from hucheng.base.recovery import offset_key, reopen
 from hucheng.base.rounds import Kept, Prefixes, Round
 from hucheng.base.stream import Message
@@ -51,6 +51,7 @@ class Keeper:
         self._flood = Flood()
         self._prefixes = Prefixes(self.devices)
         self._people: Ints = np.empty(0, np.int64)
+        self._whose: Ints = np.empty(0, np.int64)
         self._taken: list[Kept] = []
         self._held: list[Held] = []
         self._erase: list[tuple[Erasure, int]] = []
@@ -76,10 +77,12 @@ class Keeper:
         pairs = [
             d * count + m for d in changed for m in self._metrics_of(d) if self._novelty.mark[d * count + m] == NEVER
         ]
-        found = [(pairs[i], t, v) for i, t, v in self.current.newest(self._prefixes[p] for p in pairs)]
+        self._whose = np.concatenate([self._whose, np.full(len(self._novelty.mark) - len(self._whose), -1)])
+        found = [(pairs[i], t, v, who) for i, t, v, who in self.current.newest(self._prefixes[p] for p in pairs)]
         if found:
-            pair, stamp, value = zip(*found, strict=True)
+            pair, stamp, value, whose = zip(*found, strict=True)
             self._novelty.raise_to(np.array(pair, np.int64), np.array(stamp, np.int64), np.array(value, np.float64))
+            self._whose[np.array(pair, np.int64)] = whose
         return True
 
     def _metrics_of(self, device: int) -> list[int]:
@@ -87,13 +90,17 @@ class Keeper:
         return [int(m) for m in numbers if m >= 0]
 
     def newest_tables(self) -> dict[str, pa.Table]:
-        """The newest reading of every series, by dataset: from which detectors rebuild their state."""
+        """The newest reading of every series, by dataset: from which detectors rebuild their state.
+
+        Where a device was given on, nothing of whoever wore it before.
+        """
         pairs = np.flatnonzero(self._novelty.mark != NEVER)
         if not len(pairs):
             return {}
         device, metric = np.divmod(pairs, self.metrics.count)
-        alive = self.devices.active[device]
-        pairs, device, metric = pairs[alive], device[alive], metric[alive]
+        own = self._whose[pairs] == self._people[self.devices.resident[device]]
+        own &= self.devices.active[device] & (self._novelty.mark[pairs] >= self.devices.since[device])
+        pairs, device, metric = pairs[own], device[own], metric[own]
         found: dict[str, pa.Table] = {}
         for d, name in enumerate(self.metrics.datasets):
             mine = np.flatnonzero(self.metrics.dataset[metric] == d)
@@ -138,6 +145,7 @@ class Keeper:
             self.devices.simulated[device],
             self._people[self.devices.resident[device]],
         )
+        self._whose[fresh_pair[newest]] = kept.people[newest]
         may = fresh(rows, judged, self.devices)
         for d in np.unique(dataset[new]).tolist():
             mine = new[dataset[new] == d]
@@ -201,8 +209,8 @@ class Keeper:
         stamp = pa.timestamp("us", "UTC")
         return pa.Table.from_arrays(
             [
-                self.devices.resident_column.take(pa.array(self.devices.resident[device])),
-                self.devices.id_column.take(pa.array(device)),
+                _named(self.devices.resident[device], self.devices.resident_column),
+                _named(device, self.devices.id_column),
                 pa.array(self.metrics.name, pa.string()).take(number),
                 pa.array(observed).cast(stamp),
                 pa.array(value),
@@ -211,7 +219,7 @@ class Keeper:
                 pa.array(seq),
                 pa.array(self.devices.simulated[device]),
             ],
-            schema=READINGS,
+            schema=TAKEN,
         )
 
     def _set_aside(self, rows: Rows, judged: Judged, over: NDArray[np.bool_]) -> None:
@@ -282,7 +290,9 @@ class Keeper:
             table = self._tables[name]
             if name not in flight.tried or table.offset() < flight.offset.seq:
                 flight.tried.add(name)
-                table.append(pa.concat_tables(parts), flight.offset.seq, carried)
+                whole = pa.concat_tables(parts)
+                rows = whole.cast(READINGS) if name != quarantine.NAME else whole
+                table.append(rows, flight.offset.seq, carried)
             flight.done.add(name)
         for name in self._tables if flight.erase else ():
             if f"erased {name}" not in flight.done:
@@ -353,3 +363,8 @@ class Keeper:
     def close(self) -> None:
         """Let go of current values."""
         self.current.close()
+
+
+def _named(numbers: Ints, names: pa.Array) -> pa.Array:
+    """Names by number, without writing out each one."""
+    return pa.DictionaryArray.from_arrays(pa.array(numbers, pa.int32()), names)
