@@ -6,6 +6,7 @@ As a program (``python -m tests.base.nodekit HOME PARTITION``) it is that intake
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import signal
 import subprocess
@@ -87,6 +88,17 @@ class FileDevices:
         new.replace(self.path)
 
 
+def breakable(detector: Detector, mark: Path) -> Detector:
+    """The detector; it fails for as long as a file is there."""
+
+    def told(batch: pa.Table, state: Any, registers: Any, now: datetime) -> pa.Table:
+        if mark.exists():
+            raise ValueError("told to fail")
+        return detector.facts(batch, state, registers, now)
+
+    return dataclasses.replace(detector, facts=told)
+
+
 def settings(home: Path, **more: Any) -> Settings:
     found: dict[str, Any] = {"stream_max_gb": 1.0, **more}
     path = home / "kit.json"
@@ -123,7 +135,8 @@ def intake(home: Path, partition: int) -> None:
         MUTANTS[mutant]()
     here = settings(home)
     keeper = Keeper(home, partition, here.intakes, metrics(), FileDevices(home))
-    detection = Detection([Watch(d, loads(PACK), Open()) for d in (CRISIS, CLOCK)], lambda *_: {}, lambda device: True)
+    detectors = breakable(CRISIS, home / "broken"), CLOCK
+    detection = Detection([Watch(d, loads(PACK), Open()) for d in detectors], lambda *_: {}, lambda device: True)
     asyncio.run(serve(Intake(here, partition, keeper, detection)))
 
 

@@ -25,6 +25,9 @@ def test_a_failing_chore_holds_up_no_other_and_shows_in_the_status(monkeypatch: 
     async def write_notes(client: Any) -> None:
         done.append("journal")
 
+    async def recall() -> None:
+        done.append("second looks")
+
     async def stream_state(client: Any) -> dict[str, Any]:
         done.append("room")
         return {"bytes": 0}
@@ -36,15 +39,16 @@ def test_a_failing_chore_holds_up_no_other_and_shows_in_the_status(monkeypatch: 
         partition=1,
         problems={},
         refresh=lambda: True,
+        recall=recall,
         write_notes=write_notes,
         settings=SimpleNamespace(stream_max_gb=1.0),
         trimmable=deque(),
     )
     chores = Chores(intake)
     asyncio.run(chores.round(None))  # type: ignore[arg-type]
-    assert done == ["journal", "current", "room"]
+    assert done == ["journal", "current", "room", "second looks"]
     assert "devices (ValueError: row 7)" in intake.problems["chores"]
     broken[0] = False
     asyncio.run(chores.round(None))  # type: ignore[arg-type]
-    assert done[3:] == ["journal", "devices", "current", "room"]
+    assert done[4:] == ["journal", "devices", "current", "room", "second looks"]
     assert intake.problems == {}

@@ -153,3 +153,27 @@ def test_killed_and_its_current_values_lost(tmp_path: Path) -> None:
         log.__exit__()
         settle(here)
         judge(tmp_path, here, [log])
+
+
+@pytest.mark.crash
+def test_killed_before_a_second_look(tmp_path: Path) -> None:
+    rows = [DeviceRow("gw-1-d0", "r0", "gw-1", "test.pressure", True)]
+    broken = tmp_path / "broken"
+    broken.touch()
+    with running(tmp_path, ["gw-1"], rows) as (here, _, intakes):
+        gateway = Publisher(Credentials(broker.folder(here)).get("gw-1"), broker.ports(here).mqtt)
+        one = {"device_id": "gw-1-d0", "metric": "systolic_bp", "unit": "mm[Hg]", "value": 185}
+        gateway.publish("readings/gw-1/batch", json.dumps(one | {"observed_at": time.time_ns() // 1000}).encode())
+        assert gateway.wait(10)
+        until(lambda: committed(here) == 1)
+        intakes[0].kill()
+        intakes[0].start()
+        intakes[0].ready()  # what waits waits on, through a start at which it still cannot be looked at
+        gateway.publish("readings/gw-1/nobody", b"{}")
+        until(lambda: committed(here) == 2)
+        assert findings(here) == []
+        intakes[0].kill()
+        broken.unlink()
+        intakes[0].start()
+        until(lambda: len(findings(here)) == 1)
+        gateway.close()

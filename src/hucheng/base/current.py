@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from rocksdict import DBCompressionType, Env, Options, Rdict, WriteBatch, WriteOptions
 
 from hucheng.base.devices import Ints
+from hucheng.base.waiting import Waiting
 from hucheng.errors import LakeError
 
 VALUE = struct.Struct("<dqqBI")
@@ -58,6 +59,7 @@ class Offset(Struct):
 
     ``base`` is added to the broker's own sequence numbers, so that a broker whose disk lost its tail, and which
     therefore counts anew, cannot make numbers that were there before. ``runs`` are the newest replays' own counts.
+    ``waiting``: what is committed with it or was before, and could not be looked at.
     """
 
     seq: int = 0
@@ -66,6 +68,7 @@ class Offset(Struct):
     base: int = 0
     counts: Counts = msgspec.field(default_factory=Counts)
     runs: dict[str, Counts] = msgspec.field(default_factory=dict)
+    waiting: list[Waiting] = msgspec.field(default_factory=list)
 
 
 def prefix_of(device: str, metric: str) -> bytes:

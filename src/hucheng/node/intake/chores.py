@@ -64,6 +64,7 @@ class Chores:
             "devices": self._load_devices,  # a device that was ended is nobody's from now on
             "current": self._sweep,
             "room": lambda: self._mind_the_room(client),
+            "second looks": self.intake.recall,
         }
         failed = []
         for name, chore in chores.items():

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from hucheng.apps import AT, ROW, Detector
 from hucheng.decisions.findings import FactUsed, Finding, Reason, finding_id
-from hucheng.node.intake.later import AGAIN_S, Kept, Later, Stage
+from hucheng.node.intake.later import AGAIN_S, Kept, Later, Stage, source_of
 from hucheng.rules import Pack
 
 log = logging.getLogger(__name__)
@@ -137,11 +137,12 @@ class Detection:
         looks: dict[int, pa.Table] = {}
         for watch, table in self._concerned(fresh):
             seen = looks.get(id(watch.standing))  # detectors of one purpose share one look
-            done, given = self._whole(
-                watch, Kept("readings", table, now) if seen is None else Kept("seen", seen, now), looks
-            )
+            one = Kept("readings", table, now) if seen is None else Kept("seen", seen, now)
+            done, given = self._whole(watch, one, looks, table)
             if done and not watch.later.waiting:
                 watch.failing.pop("looking", None)
+            elif done:
+                watch.later.went_well()
             found += given
         return found
 
@@ -163,6 +164,11 @@ class Detection:
             except Exception as error:
                 self._failed(watch, "time", error)
         return found
+
+    def recall(self, watch: Watch, one: Kept) -> None:
+        """What a detector could not look at before a restart: its second look comes with the next `due`."""
+        watch.later.recall([one])
+        self._again_at = 0.0
 
     def note(self, now: datetime) -> None:
         """Have every standing view write down whom it looked at.
@@ -193,17 +199,23 @@ class Detection:
         self._again_at = at + AGAIN_S
         found: list[Finding] = []
         for watch in self.watches:
-            taken = watch.later.take()
-            looked = [self._whole(watch, one, {}) for one in taken]
-            found += [finding for _, given in looked for finding in given]
-            if taken and all(done for done, _ in looked):
+            taken, well = watch.later.take(), 0
+            for one in taken:
+                done, given = self._whole(watch, one, {})
+                found += given
+                if done:
+                    well += 1
+                    watch.later.went_well()
+            if taken and well == len(taken):
                 watch.failing.pop("looking", None)
         return found
 
-    def _whole(self, watch: Watch, one: Kept, looks: dict[int, pa.Table]) -> tuple[bool, list[Finding]]:
+    def _whole(
+        self, watch: Watch, one: Kept, looks: dict[int, pa.Table], readings: pa.Table | None = None
+    ) -> tuple[bool, list[Finding]]:
         """A look from where it stands to its end: whether it came there, and what it found.
 
-        One app's error stops that app's detector for this batch, and nothing else.
+        One app's error stops that app's detector for this batch, and nothing else. ``readings``: those of a first look.
         """
         stage: Stage = one.stage
         table = one.table
@@ -216,7 +228,10 @@ class Detection:
                 stage = "facts"
             return True, self._decide(watch, table, one.now) if table.num_rows else []
         except Exception as error:
-            watch.later.keep(Kept(stage, table, one.now))
+            source = one.source
+            if readings is not None:
+                source = source_of(watch.detector.name, watch.detector.dataset, readings, one.now)
+            watch.later.keep(Kept(stage, table, one.now, source, one.alone))
             self._failed(watch, "looking", error)
             return False, []
 

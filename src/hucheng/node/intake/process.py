@@ -29,6 +29,7 @@ from hucheng.errors import Fenced, LakeError, StreamError
 from hucheng.node.doors import BrokerDoor
 from hucheng.node.intake.chores import Chores
 from hucheng.node.intake.detection import Detection
+from hucheng.node.intake.recalling import Recalling
 from hucheng.node.intake.retention import Retention
 from hucheng.settings import Settings
 
@@ -91,6 +92,7 @@ class Intake:
     ) -> None:
         self.settings, self.partition, self.keeper, self.detection = settings, partition, keeper, detection
         self._clock, self.refresh, self._notes = clock, refresh, notes
+        self.recalling = Recalling(keeper, detection, settings.intakes)
         self._stop = asyncio.Event()
         self._commit: asyncio.Task[None] | None = None
         self._last_commit = 0.0
@@ -199,7 +201,7 @@ class Intake:
                 self._commit.result()
                 self._commit = None
         due = time.monotonic() - self._last_commit >= COMMIT_S or self.keeper.rows_waiting >= COMMIT_ROWS
-        if self._commit is None and due and (flight := self.keeper.close_round()) is not None:
+        if self._commit is None and due and (flight := self._close_round()) is not None:
             self._last_commit = time.monotonic()
             self._commit = asyncio.create_task(self._write(flight))
 
@@ -225,8 +227,13 @@ class Intake:
         if self._commit is not None:
             await self._commit
             self._commit = None
-        if (flight := self.keeper.close_round()) is not None:
+        if (flight := self._close_round()) is not None:
             await self._write(flight)
+
+    def _close_round(self) -> Round | None:
+        """What was taken since the last round, and with it what of it waits for a second look."""
+        self.recalling.write_down()
+        return self.keeper.close_round()
 
     # ---- opening -------------------------------------------------------------------------------------------------
 
@@ -240,6 +247,10 @@ class Intake:
         reader = stream.Reader(client, self.settings, self.partition, offset.seq, base=offset.base)
         await reader.start()
         return reader
+
+    async def recall(self) -> None:
+        """Take up what waited for a second look before the start."""
+        await self.recalling.once(self._clock())
 
     async def write_notes(self, client: Client) -> None:
         """Store what standing views owe the journal; nothing is looked at before they are said to be open."""
