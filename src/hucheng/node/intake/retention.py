@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from nats.aio.client import Client
@@ -20,15 +20,13 @@ from hucheng.base import quarantine, stream
 from hucheng.base.contracts import Contract
 from hucheng.base.lake import Lake
 from hucheng.errors import HuchengError
-from hucheng.gate import Entry
 from hucheng.gate.entries import to_stream
 from hucheng.node.home.people import SERVICE
+from hucheng.node.retaining import EVERY_S, FIRST_S, SafeTime, expired
 
 log = logging.getLogger(__name__)
-FIRST_S, EVERY_S, SWEEP_S = 600.0, 86_400.0, 3_600.0
+SWEEP_S = 3_600.0
 MARGIN = timedelta(days=1)
-JUMP = timedelta(hours=1)
-"""A clock that moved so much otherwise than time itself is not believed that day."""
 
 
 class Retention:
@@ -44,12 +42,12 @@ class Retention:
     ) -> None:
         self._lake = Lake(home / "lake")
         self._contracts = contracts
-        self._clock, self._heard, self._monotonic = clock, heard, monotonic
-        self._anchor = clock(), monotonic()
+        self._clock, self._monotonic = clock, monotonic
+        self._time = SafeTime(clock, monotonic, heard=heard)
 
     def once(self) -> dict[str, int]:
         """Delete what is past its time; how many rows of each dataset went. One that cannot be reached waits."""
-        now = self._now()
+        now = self._time.now()
         if now is None:
             return {}
         limits = {c.id: ("observed_at", now - c.retention - MARGIN) for c in self._contracts}
@@ -88,29 +86,9 @@ class Retention:
                 log.warning("retention waits", extra={"fields": {"error": f"{type(error).__name__}: {error}"[:200]}})
             await asyncio.sleep(SWEEP_S)
 
-    def _now(self) -> datetime | None:
-        """The time to go by: the earlier of both clocks; None after a jump, which is believed the next day."""
-        (wall, steady), self._anchor = self._anchor, (self._clock(), self._monotonic())
-        apart = (self._anchor[0] - wall) - timedelta(seconds=self._anchor[1] - steady)
-        if abs(apart) > JUMP:
-            log.warning("the clock jumped: nothing is deleted today", extra={"fields": {"by_s": apart.total_seconds()}})
-            return None
-        return min(self._anchor[0], self._heard())
-
     async def _tell(self, client: Client, dataset: str, count: int) -> None:
-        entry = Entry(
-            at=self._clock().astimezone(UTC),
-            kind="deed",
-            principal=SERVICE,
-            principal_kind="service",
-            org="",
-            purpose="",
-            basis="个人信息保护法 第19条、第47条 (PIPL arts. 19, 47)",
-            datasets=(dataset,) if dataset != quarantine.NAME else (),
-            action="readings.expire",
-            policy="contract.retention",
-            counts={"readings": count},
-        )
+        named = dataset if dataset != quarantine.NAME else None
+        entry = expired(self._clock(), SERVICE, "readings.expire", named, {"readings": count})
         for number, message in enumerate(to_stream(entry)):
             name = f"expire.{dataset}.{entry.at.timestamp()}.{number}"
             await stream.publish(client, "standing.retention", message, name)
