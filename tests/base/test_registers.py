@@ -317,3 +317,75 @@ def test_a_whole_city_is_entered_and_corrected(registers: Registers, clock: Cloc
     assert registers.put(RESIDENTS, [row | {"grid": "g2"} if row["resident_id"] > "R5" else row for row in rows]) > 1000
     assert registers.put(RESIDENTS, [resident("R17", grid="g1")]) == 0
     assert len(registers.all(RESIDENTS, sealed=False)) == 6_000
+
+
+def gone(registers: Registers, ledger: Ledger, before: datetime, dataset: str = RESIDENTS) -> int:
+    """How many past rows went, by the two steps: looked for, then dropped."""
+    with ledger.read() as conn:
+        found = registers.past(conn, dataset, before, 1_000)
+        every = list(conn.execute(select(register.c.id)).scalars())
+    with ledger.begin() as conn:
+        count = registers.drop(conn, dataset, every, before)
+    assert count == len(found)
+    return count
+
+
+def test_what_no_longer_holds_goes_in_both_directions_of_time(
+    registers: Registers, ledger: Ledger, clock: Clock
+) -> None:
+    registers.put(RESIDENTS, [resident()], valid_to=day(10))
+    registers.put(RESIDENTS, [resident(phone="1111")], valid_from=day(10), valid_to=day(20))
+    registers.put(RESIDENTS, [resident(phone="2222")], valid_from=day(20), valid_to=day(900))
+    registers.put(RESIDENTS, [resident(phone="3333")], valid_from=day(900))
+    registers.put(RESIDENTS, [resident("R2")])
+    clock.now = day(5)
+    registers.put(RESIDENTS, [resident("R2", phone="4444")])  # a correction: what was known before is superseded
+    clock.now = day(30)
+    version = registers.version(RESIDENTS)
+    assert [row.data["phone"] for row in registers.known_of_person(RESIDENTS, "R1")] == ["0000", "1111", "2222", "3333"]
+    assert gone(registers, ledger, day(4)) == 0 and registers.version(RESIDENTS) == version
+    assert (
+        gone(registers, ledger, day(10)) == 3
+    )  # R1's first ten days, R2's first five, what we thought of R2 till then
+    assert registers.version(RESIDENTS) == version + 1
+    assert [row.data["phone"] for row in registers.known_of_person(RESIDENTS, "R1")] == ["1111", "2222", "3333"]
+    assert [row.data["phone"] for row in registers.history(RESIDENTS, "R2")] == ["4444"]
+    assert gone(registers, ledger, day(5_000)) == 1  # never what holds now or later, whatever is asked for
+    assert registers.live(RESIDENTS, "R1") == resident(phone="2222")
+    assert registers.live(RESIDENTS, "R1", at=day(901)) == resident(phone="3333")
+    assert registers.live(RESIDENTS, "R2") == resident("R2", phone="4444")
+    assert registers.live(RESIDENTS, "R1", at=day(15)) is None
+
+
+def test_another_register_s_rows_stay(registers: Registers, ledger: Ledger, clock: Clock) -> None:
+    registers.put(RESIDENTS, [resident()], valid_to=day(1))
+    clock.now = day(9)
+    assert gone(registers, ledger, day(5), MANDATES) == 0
+    assert gone(registers, ledger, day(5)) == 1 and registers.history(RESIDENTS, "R1") == []
+
+
+@given(steps, st.integers(-11, 15), st.integers(-1, 22), st.integers(-11, 22))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_what_is_past_its_retention_changes_no_belief_since_then(
+    shared: tuple[Registers, Clock], said: list[Step], valid: int, known: int, before: int
+) -> None:
+    registers, clock = shared
+    rid, origin = f"R{(run := next(_runs))}", START + timedelta(days=100 * run)
+
+    def day(n: int) -> datetime:
+        return origin + timedelta(days=n)
+
+    clock.now, now = origin, 0
+    for wait, begin, end, grid in said:
+        now += wait
+        clock.now = max(day(now), clock.now)
+        span = {"valid_from": day(begin), "valid_to": day(end) if end is not None else None}
+        registers.put(RESIDENTS, [resident(rid, grid=grid)], **span)
+    clock.now = max(day(22), clock.now)
+    told = as_of(registers, rid, day(max(valid, before)), day(max(known, before)))
+    with registers._ledger.begin() as conn:
+        mine = conn.execute(select(register.c.id).where(register.c.key == rid)).scalars()
+        registers.drop(conn, RESIDENTS, list(mine), day(before))
+    assert as_of(registers, rid, day(max(valid, before)), day(max(known, before))) == told
+    for row in registers.history(RESIDENTS, rid):
+        assert all(end is None or end > day(before) for end in (row.valid_to, row.known_to))

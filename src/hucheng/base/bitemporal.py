@@ -72,6 +72,11 @@ def holding(at: datetime) -> ColumnElement[bool]:
     return and_(register.c.valid_from <= at, or_(register.c.valid_to.is_(None), register.c.valid_to > at))
 
 
+def over(before: datetime, of: Any = register) -> ColumnElement[bool]:
+    """Whether a row ceased to hold, or to be what we know, at a moment or before, in SQL. ``of``: the table."""
+    return or_(of.c.valid_to <= before, of.c.known_to <= before)
+
+
 def holds(row: Any, at: datetime) -> bool:
     """Whether a row holds at a moment."""
     return bool(row.valid_from <= at and (row.valid_to is None or row.valid_to > at))

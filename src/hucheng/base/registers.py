@@ -24,6 +24,7 @@ from hucheng.base.bitemporal import (
     holding,
     holds,
     joined,
+    over,
     register,
     register_version,
     rests,
@@ -34,7 +35,7 @@ from hucheng.base.catalogue import Catalogue
 from hucheng.base.contracts import Contract
 from hucheng.base.fieldvalues import entered, shaped
 from hucheng.base.keys import Keys, sealed, unsealed
-from hucheng.base.ledger import Ledger, after_commit, insert
+from hucheng.base.ledger import Ledger, after_commit, insert, picked
 from hucheng.base.remembered import Remembered
 from hucheng.errors import BadRequest, KeyMissing, LedgerError
 
@@ -258,6 +259,24 @@ class Registers:
                 self._bump(writing, dataset, self._known_now(writing, dataset))
             after_commit(writing, self.forget_cached)
         return count
+
+    def past(self, conn: Connection, dataset: str, before: datetime, limit: int) -> list[int]:
+        """Rows that ceased to hold, or were superseded, before a moment: the numbers of some, for `drop`."""
+        return list(conn.execute(select(register.c.id).where(*self._over(dataset, before)).limit(limit)).scalars())
+
+    def drop(self, conn: Connection, dataset: str, rows: Sequence[int], before: datetime) -> int:
+        """Delete those of these rows that are `past`; returns how many. What holds now or later is never among them."""
+        some = picked(register.c.id, rows)
+        mine = select(some.c.id, some.c.key, some.c.resident_id).where(*self._over(dataset, before, some))
+        gone = conn.execute(mine).all()
+        if gone:
+            conn.execute(delete(register).where(register.c.id.in_([row.id for row in gone])))
+            self._bump(conn, dataset, self._known_now(conn, dataset))
+            after_commit(conn, lambda: self._memory.touched(dataset, [row.key for row in gone], [], [gone]))
+        return len(gone)
+
+    def _over(self, dataset: str, before: datetime, of: Any = register) -> tuple[Any, ...]:
+        return of.c.dataset == self._contract(dataset).id, over(min(before, utc(self._clock())), of)
 
     def forget_cached(self) -> None:
         """Read everything anew: another process wrote to the ledger."""

@@ -7,6 +7,6 @@ Rooms add their tables to `metadata` and a migration to ``migrations/versions`` 
 from __future__ import annotations
 
 from hucheng.base.ledger.columns import Instant, Json, metadata
-from hucheng.base.ledger.engine import Ledger, after_commit, insert
+from hucheng.base.ledger.engine import Ledger, after_commit, insert, picked
 
-__all__ = ["Instant", "Json", "Ledger", "after_commit", "insert", "metadata"]
+__all__ = ["Instant", "Json", "Ledger", "after_commit", "insert", "metadata", "picked"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event, make_url, text
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, create_engine, event, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
@@ -154,6 +154,14 @@ def after_commit(conn: Connection, act: Callable[[], None]) -> None:
 def insert(conn: Connection, table: Table) -> Any:
     """An INSERT of this database's dialect, so that ``on_conflict_do_update`` and ``…_nothing`` are there."""
     return sqlite.insert(table) if conn.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def picked(column: Column[Any], names: Sequence[Any]) -> Any:
+    """The rows of a table with one of these keys, to ask further of: found by the key, whatever else is asked.
+
+    Beside other conditions SQLite takes any index it likes, and may walk half a table for a handful of rows.
+    """
+    return select(column.table).where(column.in_(list(names))).limit(len(names)).subquery()
 
 
 def _to_json(value: Any) -> str:
