@@ -18,6 +18,7 @@ from hucheng.cases.pulse import Pulse
 from hucheng.cases.rosters import TIERS, Contact, scopes_of
 from hucheng.cases.tables import case_decision, case_file
 from hucheng.cases.views import CasePage, CaseRow, CaseView, Counts, Owed
+from hucheng.decisions.tables import decision
 from hucheng.errors import BadRequest, NotFound, Refused
 from hucheng.gate import Gate, Principal, Read, Scope
 
@@ -245,7 +246,8 @@ class Desk:
         return found[0]
 
     def _view(self, conn: Any, row: CaseRow, found: dict[str, Any]) -> CaseView:
-        linked = select(case_decision.c.decision_id).where(case_decision.c.case_id == row.id)
+        there = case_decision.join(decision, decision.c.id == case_decision.c.decision_id)
+        linked = select(case_decision.c.decision_id).select_from(there).where(case_decision.c.case_id == row.id)
         running = self._handling.running(conn, row.id)
         return CaseView(
             row=row,
