@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from starlette.routing import Route
 from hucheng.errors import BadRequest, NotSignedIn, Refused
 from hucheng.gate import Principal
 from hucheng.portals.shell import Door, Shell, Visit
+from hucheng.portals.words import Words, choose
 
 BASE = "/api/v1"
 PROBLEM = {
@@ -62,6 +64,30 @@ class Asked:
             return session.principal
         raise NotSignedIn("nobody is signed in", policy="token", needed="Authorization: Bearer <token>")
 
+    @property
+    def words(self) -> Words:
+        """The language of sentences: as ``lang`` says, else the header Accept-Language, else the city's."""
+        header = self.request.headers.get("accept-language")
+        return self.shell.catalogues[choose(self.query.get("lang"), None, header, self.shell.settings.language)]
+
+    async def while_let_in(self, events: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+        """A stream that ends with the token or the session with which it was asked for."""
+        async with aclosing(events):
+            async for event in events:
+                if not self._still_in():
+                    return
+                yield event
+
+    def _still_in(self) -> bool:
+        """Whether the token or the session of this call still holds."""
+        if (token := self.bearer) is None:
+            return self.shell.sessions.read(self.request) is not None
+        try:
+            self.shell.tokens.read_person(token, self.services.clock(), demo_allowed=self.shell.settings.demo)
+        except Refused:
+            return False
+        return True
+
     def whole(self, name: str, default: int, low: int, high: int) -> int:
         """A whole number from the query."""
         return Visit.whole(self, name, default, low, high)  # type: ignore[arg-type]
@@ -101,14 +127,30 @@ class Api:
         self.calls: list[dict[str, Any]] = []
 
     def call(
-        self, method: str, path: str, answers: Any, *, group: str, takes: Any = None, status: int = 200, query: str = ""
+        self,
+        method: str,
+        path: str,
+        answers: Any,
+        *,
+        group: str,
+        takes: Any = None,
+        status: int = 200,
+        query: str = "",
+        media: str = "application/json",
+        token: bool = True,
     ) -> Callable[[Call], Call]:
-        """Add a call; its docstring is its description."""
+        """Add a call; its docstring is its description.
+
+        ``query``: names of what the address may carry; ``media``: what kind of text it answers, which it makes itself
+        where that is not JSON; ``token``: whether it needs one in the header.
+        """
 
         def add(handler: Call) -> Call:
             async def endpoint(request: Request) -> Response:
                 found = await handler(Asked(self.shell, request))
-                return Response(msgspec.json.encode(found), status, media_type="application/json")
+                if isinstance(found, Response):
+                    return found
+                return Response(msgspec.json.encode(found), status, media_type=media)
 
             endpoint.door, endpoint.path = Door((), False), BASE + path  # type: ignore[attr-defined]
             self.routes.append(Route(BASE + path, endpoint, methods=[method], name=f"api.{handler.__name__}"))
@@ -123,6 +165,8 @@ class Api:
                     "group": group,
                     "query": query.split(),
                     "name": handler.__name__,
+                    "media": media,
+                    "token": token and group != "Public",
                 }
             )
             return handler
@@ -163,7 +207,7 @@ def _operation(call: Mapping[str, Any], answers: Any, takes: Any) -> dict[str, A
         "tags": [call["group"]],
         "parameters": parameters,
         "responses": {
-            str(call["status"]): {"description": "done", "content": {"application/json": {"schema": answers}}},
+            str(call["status"]): {"description": "done", "content": {call["media"]: {"schema": answers}}},
             "default": {
                 "description": "what happened, where, and how to mend it",
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -172,6 +216,6 @@ def _operation(call: Mapping[str, Any], answers: Any, takes: Any) -> dict[str, A
     }
     if takes is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": takes}}}
-    if call["group"] == "Public":
+    if not call["token"]:
         operation["security"] = []
     return operation

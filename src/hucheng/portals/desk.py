@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from hucheng.cases.views import OUTCOMES, CaseRow, CaseView
 from hucheng.decisions.record import RESULTS
 from hucheng.errors import HuchengError, NotFound, Refused, Unavailable
-from hucheng.gate import Read
+from hucheng.portals.about import rows_of
 from hucheng.portals.deeds import LONGEST_WAY_MIN, NOTE_LIMIT, deed_of
 from hucheng.portals.diagram import drawing
 from hucheng.portals.now import stage_of
 from hucheng.portals.session import safe_back
 from hucheng.portals.shell import Entrance, Shell, Visit
-from hucheng.portals.watch import Watch
+from hucheng.portals.watch import streamed
 
 PAGE = 50
 DECISIONS = 50
@@ -27,7 +27,6 @@ ORDERS = ("due", "urgent", "newest", "oldest")
 def entrance(shell: Shell) -> Entrance:
     """The officer's pages."""
     door = Entrance(shell, "officer")
-    watch = Watch(shell.services.desk)
 
     @door.page("/desk")
     async def queue(visit: Visit) -> Response:
@@ -62,8 +61,7 @@ def entrance(shell: Shell) -> Entrance:
 
     @door.page("/desk/live", fragment=True)
     async def live(visit: Visit) -> Response:
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(watch.events(visit.who), media_type="text/event-stream", headers=headers)
+        return streamed(shell.watch.events(visit.who))
 
     @door.page("/desk/owed")
     async def owed(visit: Visit) -> Response:
@@ -139,11 +137,8 @@ async def found(visit: Visit, wanted: str) -> list[CaseRow]:
 
 async def names_of(visit: Visit, cases: list[CaseRow]) -> dict[str, str]:
     """Names of the people in these lines, as far as working the queue may show them."""
-    people = sorted({row.resident_id for row in cases if row.resident_id})
-    if not people:
-        return {}
     try:
-        rows = (await visit.look("cases.work", Read("city.residents", "rows", where={"resident_id": people})))[0]
+        rows = await rows_of(visit.services, visit.who, [row.resident_id for row in cases if row.resident_id])
     except Unavailable:
         raise
     except HuchengError:

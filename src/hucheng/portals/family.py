@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.responses import Response
 
-from hucheng.gate import Read
+from hucheng.portals.about import UNDER_MANDATE, mandates_held, row_of
 from hucheng.portals.deeds import deed_of
-from hucheng.portals.now import now_of, quiet, stage_of
-from hucheng.portals.resident import (
-    enter_appeal,
-    happening,
-    measured,
-    show_decision,
-    show_decisions,
-    show_journal,
-)
+from hucheng.portals.now import happening, now_of, stage_of
+from hucheng.portals.resident import enter_appeal, measured, show_decision, show_decisions, show_journal
 from hucheng.portals.shell import Entrance, Shell, Visit
-
-PURPOSE = "mandate.access"
-LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def entrance(shell: Shell) -> Entrance:
@@ -31,10 +20,11 @@ def entrance(shell: Shell) -> Entrance:
     @door.page("/family")
     async def home(visit: Visit) -> Response:
         people = []
-        for mandate in await mandates(visit):
+        for mandate in await mandates_held(visit.services, visit.who):
             person = str(mandate["resident_id"])
             rows = await visit.services.desk.of_person(visit.who, person)
-            people.append({"mandate": mandate, "who": await named(visit, person), "now": await happening(visit, rows)})
+            now = await happening(visit.services.desk, visit.who, rows, visit.words)
+            people.append({"mandate": mandate, "who": await named(visit, person), "now": now})
         return visit.page("family/home.html", people=people)
 
     @door.page("/family/{resident_id}")
@@ -42,14 +32,15 @@ def entrance(shell: Shell) -> Entrance:
         resident = visit.path["resident_id"]
         who = await named(visit, resident)
         rows = await visit.services.desk.of_person(visit.who, resident)
-        mandate = next((one for one in await mandates(visit) if one["resident_id"] == resident), None)
-        now = await happening(visit, rows) if rows else quiet(visit.words)
+        held = await mandates_held(visit.services, visit.who)
+        mandate = next((one for one in held if one["resident_id"] == resident), None)
+        now = await happening(visit.services.desk, visit.who, rows, visit.words)
         return visit.page("family/person.html", who=who, cases=rows, now=now, mandate=mandate)
 
     @door.page("/family/{resident_id}/readings")
     async def readings(visit: Visit) -> Response:
         resident = visit.path["resident_id"]
-        values = await measured(visit, PURPOSE, resident)
+        values = await measured(visit, UNDER_MANDATE, resident)
         return visit.page("family/readings.html", who=await named(visit, resident), **values)
 
     @door.page("/family/{resident_id}/decisions")
@@ -99,14 +90,7 @@ async def show(visit: Visit) -> Response:
     )
 
 
-async def mandates(visit: Visit) -> list[dict[str, Any]]:
-    """The mandates in force of whoever is signed in."""
-    rows = (await visit.look(PURPOSE, Read("city.mandates", "rows", where={"carer": visit.who.id})))[0]
-    return sorted(rows, key=lambda row: str(row["resident_id"]))
-
-
 async def named(visit: Visit, resident: str) -> dict[str, Any]:
     """Name and community of a person in the carer's care; Refused by the gate for anybody else."""
-    read = Read("city.residents", "row", where={"resident_id": resident})
-    rows = (await visit.look(PURPOSE, read, person=resident))[0]
-    return rows[0] if rows else {"resident_id": resident, "name": resident, "community": ""}
+    found = await row_of(visit.services, visit.who, resident)
+    return found or {"resident_id": resident, "name": resident, "community": ""}

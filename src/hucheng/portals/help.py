@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import datetime, timedelta
+from typing import Literal
 
 import msgspec
 from starlette.requests import Request
@@ -17,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from hucheng.errors import BadRequest, HuchengError, NotFound, Refused
 from hucheng.gate import Read
 from hucheng.portals.calls import Asked
-from hucheng.portals.now import Now, most_urgent, now_of
+from hucheng.portals.now import Now, latest
 from hucheng.portals.shell import Door, Entrance, Shell, Visit
 from hucheng.portals.tokens import HelpLink
 
@@ -28,6 +29,13 @@ ANSWER_S = 2.0
 """How long a press waits for the steward to say whether its device is still in service."""
 OLDEST = timedelta(hours=23)
 """A press older than this counts as of now: somebody still waits behind it."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Whether help is on its way, and the sentence that says so."""
+
+    state: Literal["idle", "calling", "coming"]
+    text: str
 
 
 class Press(msgspec.Struct):
@@ -63,11 +71,8 @@ def entrance(shell: Shell) -> Entrance:
 
     @door.page("/help/{token}/state", fragment=True)
     async def state(visit: Visit) -> Response:
-        now = await coming(visit, shell.tokens.read_help(visit.path["token"]))
-        if now is None:
-            return JSONResponse({"state": "idle", "text": ""})
-        state = {"calling": "calling", "closed": "closed"}.get(now.stage, "coming")
-        return JSONResponse({"state": state, "text": now.text})
+        link = shell.tokens.read_help(visit.path["token"])
+        return JSONResponse(msgspec.to_builtins(standing(await coming(visit, link))))
 
     async def press(request: Request) -> Response:
         # No form word here: whoever holds the link may press, and the link is in no cookie that another site could use.
@@ -130,11 +135,17 @@ def reading(link: HelpLink, at: datetime, pressed: tuple[str, str] | None) -> by
     )
 
 
-async def coming(visit: Visit, link: HelpLink) -> Now | None:
+async def coming(visit: Visit | Asked, link: HelpLink) -> Now | None:
     """What is happening to the person of this link; None when nothing is open."""
-    rows = await visit.services.desk.of_person(link.principal, link.resident_id)
-    row = most_urgent(rows)
-    return now_of(await visit.services.desk.case(link.principal, row.id), visit.words) if row else None
+    desk = visit.services.desk
+    return await latest(desk, link.principal, await desk.of_person(link.principal, link.resident_id), visit.words)
+
+
+def standing(now: Now | None) -> Standing:
+    """What a help link shows: nothing of the case but whether somebody is called or coming."""
+    if now is None:
+        return Standing("idle", "")
+    return Standing("calling" if now.stage == "calling" else "coming", now.text)
 
 
 async def refused_if_ended(visit: Visit | Asked, link: HelpLink) -> None:

@@ -7,6 +7,8 @@ from typing import Literal
 import msgspec
 
 from hucheng.cases.views import CaseRow, CaseView
+from hucheng.gate import Principal
+from hucheng.portals.services import Desk
 from hucheng.portals.words import Words
 
 Stage = Literal["quiet", "calling", "taken", "coming", "there", "closed"]
@@ -66,6 +68,17 @@ def quiet(words: Words) -> Now:
     """The sentence when nothing is open."""
     head, line = words.say("All is well"), words.say("No alarm is open. Nobody needs to do anything.")
     return Now("quiet", head, line, both(head, line, words))
+
+
+async def latest(desk: Desk, who: Principal, rows: list[CaseRow], words: Words) -> Now | None:
+    """The sentence for the case a person should hear of first; None where nothing is open."""
+    row = most_urgent(rows)
+    return now_of(await desk.case(who, row.id), words) if row else None
+
+
+async def happening(desk: Desk, who: Principal, rows: list[CaseRow], words: Words) -> Now:
+    """What to say first: of an open case, or that all is well."""
+    return await latest(desk, who, rows, words) or quiet(words)
 
 
 def both(head: str, line: str, words: Words) -> str:

@@ -9,8 +9,9 @@ from starlette.responses import Response
 
 from hucheng.errors import BadRequest, NotFound
 from hucheng.gate import Read
+from hucheng.portals.about import OWN, help_device, own_help, series
 from hucheng.portals.charts import Figure, figures
-from hucheng.portals.now import Now, most_urgent, now_of, quiet, stage_of
+from hucheng.portals.now import happening, now_of, stage_of
 from hucheng.portals.plain import told
 from hucheng.portals.shell import Entrance, Shell, Visit
 
@@ -33,11 +34,11 @@ def entrance(shell: Shell) -> Entrance:
         journal = told(await visit.services.journal.of_person(visit.who, me, LATEST), visit.who.id)
         return visit.page(
             "me/home.html",
-            now=await happening(visit, rows),
+            now=await happening(visit.services.desk, visit.who, rows, visit.words),
             cases=rows[:5],
             decisions=decisions[:3],
             journal=journal[:5],
-            has_help=bool(await help_device(visit, me)),
+            has_help=bool(await help_device(shell, visit.who, me)),
         )
 
     @door.page("/me/decisions")
@@ -58,7 +59,7 @@ def entrance(shell: Shell) -> Entrance:
 
     @door.page("/me/readings")
     async def readings(visit: Visit) -> Response:
-        return visit.page("me/readings.html", **await measured(visit, "self.access", person_of(visit)))
+        return visit.page("me/readings.html", **await measured(visit, OWN, person_of(visit)))
 
     @door.page("/me/cases/{case_id}")
     async def case(visit: Visit) -> Response:
@@ -67,14 +68,8 @@ def entrance(shell: Shell) -> Entrance:
 
     @door.page("/me/help", fragment=True)
     async def call_help(visit: Visit) -> Response:
-        me = person_of(visit)
-        device = await help_device(visit, me)
-        if device is None:
-            raise NotFound(
-                "no help button is paired with you", mend="ask the community centre to pair one, or call 120"
-            )
-        link = shell.tokens.help_link(me, str(device["device_id"]), str(device["gateway_id"]), visit.who.id)
-        return visit.go(f"/help/{link}")
+        own = await own_help(shell, visit.who, person_of(visit))
+        return visit.go(f"/help/{own.token}")
 
     return door
 
@@ -119,27 +114,9 @@ def person_of(visit: Visit) -> str:
     return visit.who.resident_id
 
 
-async def happening(visit: Visit, rows: list[Any]) -> Now:
-    """What to say first."""
-    row = most_urgent(rows)
-    if row is None:
-        return quiet(visit.words)
-    return now_of(await visit.services.desk.case(visit.who, row.id), visit.words)
-
-
-async def help_device(visit: Visit, person: str) -> dict[str, Any] | None:
-    """The person's live help button, if one is paired."""
-    if visit.shell.help is None:
-        return None
-    read = Read("city.devices", "rows", where={"resident_id": person, "dataset": visit.shell.help[0]})
-    rows = (await visit.look("self.access", read, person=person))[0]
-    return next((row for row in rows if not row.get("ended_at")), None)
-
-
 async def measured(visit: Visit, purpose: str, person: str) -> dict[str, Any]:
     """Values for a page of readings: the chosen dataset and days, and the charts. Asks for one dataset at a time."""
-    pressed = visit.shell.help[0] if visit.shell.help else None
-    offered = [c for c in visit.services.catalogue.observations() if purpose in c.uses and c.id != pressed]
+    offered = series(visit.shell, purpose)
     if not offered:
         return {"offered": [], "chosen": None, "days": DAYS[1], "all_days": DAYS, "figures": []}
     first = [c.id for c in offered if c.id in visit.shell.shown_first] or [offered[0].id]

@@ -19,6 +19,7 @@ from hucheng.portals.services import AppLike, Services
 from hucheng.portals.session import Sessions
 from hucheng.portals.tokens import Tokens
 from hucheng.portals.visit import HOMES, SIZES, Visit
+from hucheng.portals.watch import Watch
 from hucheng.portals.words import Catalogues
 from hucheng.settings import Settings
 
@@ -39,6 +40,7 @@ class Shell:
         self.apps = tuple(apps)
         self.sessions = Sessions(services.secret, demo_allowed=settings.demo)
         self.tokens = Tokens(services.secret)
+        self.watch = Watch(services.desk)
         self.catalogues = Catalogues([app.folder / "locale" for app in apps], settings.timezone)
         self.files = _files()
         self.lexicon = Lexicon(services.catalogue, apps)

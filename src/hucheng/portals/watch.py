@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from starlette.responses import Response, StreamingResponse
 
 from hucheng.cases.views import Counts
 from hucheng.errors import HuchengError
@@ -15,6 +17,12 @@ WAIT_S = 10.0
 """How long one question may stay open at the steward."""
 AGAIN_S = 1.0
 """Pause after the steward did not answer."""
+
+
+def streamed(events: AsyncIterator[bytes]) -> Response:
+    """Server-sent events that no proxy and no cache holds back."""
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
 class Watch:
@@ -30,7 +38,7 @@ class Watch:
         self._task: asyncio.Task[None] | None = None
         self._listeners = 0
 
-    async def events(self, who: Principal) -> AsyncIterator[bytes]:
+    async def events(self, who: Principal) -> AsyncGenerator[bytes, None]:
         """Server-sent events for one screen: ``changed`` (version, how many wait, how many are urgent), ``blind``.
 
         The numbers are those of the officer's own area.
