@@ -8,8 +8,16 @@ import msgspec
 
 from hucheng.cases.rosters import Contact
 from hucheng.cases.views import CasePage, CaseView, Counts, Owed
-from hucheng.portals.calls import Api, Asked
+from hucheng.errors import Refused
+from hucheng.portals.calls import BASE, Api, Asked
 from hucheng.portals.deeds import checked
+from hucheng.portals.watch import streamed
+
+
+class Total(msgspec.Struct, frozen=True):
+    """How many there are in all."""
+
+    total: int
 
 
 class Acting(msgspec.Struct, frozen=True):
@@ -75,3 +83,17 @@ def calls(api: Api) -> None:
         """Answers still owed by whoever asks, or by the desk, the most pressing first."""
         limit, offset = asked.whole("limit", 50, 1, 500), asked.whole("offset", 0, 0, 1_000_000)
         return await asked.services.desk.owed(asked.who, limit, offset)
+
+    @api.call("GET", "/owed/count", Total, group="Cases")
+    async def owed_count(asked: Asked) -> Any:
+        """How many answers are still owed in all."""
+        return Total(await asked.services.desk.owed_count(asked.who))
+
+    @api.call("GET", "/live", str, group="Cases", media="text/event-stream")
+    async def live(asked: Asked) -> Any:
+        """Server-sent events for an officer: `changed` (version, calling, urgent) as the queue moves, or `blind`."""
+        who = asked.who
+        if who.kind != "officer":  # its numbers are those of a place, and asked once for all who work there
+            asked.services.turned_away("entrance", who.id, BASE + "/live")
+            raise Refused("the queue is not yours", policy="entrance", needed="sign in as: officer")
+        return streamed(asked.while_let_in(asked.shell.watch.events(who)))

@@ -10,7 +10,17 @@ import msgspec
 from hucheng.base.readings import nothing_read
 from hucheng.errors import BadRequest, NotSignedIn, Refused, TooLarge
 from hucheng.portals.calls import Api, Asked
-from hucheng.portals.help import pressed_at, read_press, reading, refused_if_ended
+from hucheng.portals.help import (
+    Press,
+    Standing,
+    coming,
+    pressed_at,
+    read_press,
+    reading,
+    refused_if_ended,
+    standing,
+    still_paired,
+)
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -38,13 +48,20 @@ def calls(api: Api) -> None:
             )
         return Taken(sequence)
 
-    @api.call("POST", "/help/{token}", Taken, group="Devices", takes=dict[str, Any], status=202)
+    @api.call("POST", "/help/{token}", Taken, group="Devices", takes=Press, status=202, token=False)
     async def call_help(asked: Asked) -> Any:
         """Call for help with a help link's token; `pressed_at` and `sent_at` by the caller's own clock."""
         link = asked.shell.tokens.read_help(asked.path["token"])
         await refused_if_ended(asked, link)
         at = pressed_at(read_press(await asked.request.body()), asked.now)
         return Taken(await asked.services.push(link.gateway_id, reading(link, at, asked.shell.help)))
+
+    @api.call("GET", "/help/{token}", Standing, group="Devices", query="lang", token=False)
+    async def help_state(asked: Asked) -> Any:
+        """Whether help is on its way to the person of a help link, and the sentence that says so; nothing else."""
+        link = asked.shell.tokens.read_help(asked.path["token"])
+        await still_paired(asked, link)
+        return standing(await coming(asked, link))
 
 
 def pushing(asked: Asked) -> str:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hucheng.errors import Refused
-from hucheng.portals.api import audit, cases, devices, public, residents
+from hucheng.portals.api import audit, cases, decisions, devices, mandates, public, residents
 from hucheng.portals.calls import BASE, Api, openapi
 from hucheng.portals.shell import Door, Shell
 
@@ -19,7 +19,7 @@ from hucheng.portals.shell import Door, Shell
 def install(site: FastAPI, shell: Shell) -> None:
     """Add every call, its description and the page for people."""
     api = Api(shell)
-    for group in (public, cases, residents, audit, devices):
+    for group in (public, cases, residents, decisions, mandates, audit, devices):
         group.calls(api)
 
     async def description(request: Request) -> Response:

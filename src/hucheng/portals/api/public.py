@@ -17,6 +17,17 @@ def calls(api: Api) -> None:
         """Who the token stands for."""
         return asked.who
 
+    @api.call("GET", "/places", dict[str, dict[str, str]], group="People")
+    async def places(asked: Asked) -> Any:
+        """What places and departments are called, by their ids; for whoever is signed in."""
+        _ = asked.who
+        return await asked.services.people.places()
+
+    @api.call("GET", "/status", dict[str, Any], group="Public")
+    async def status(asked: Asked) -> Any:
+        """How the node is: readings, cases, parts, and under `blind` what it does not look for. Names nobody."""
+        return await asked.services.status.status()
+
     @api.call("GET", "/purposes", list[Purpose], group="Public")
     async def purposes(asked: Asked) -> Any:
         """The closed list of what data may be used for."""
