@@ -20,9 +20,16 @@ CLEAN = {"n": 0, "deep": [{"a": "b"}, None, 1.5, datetime(2026, 1, 1, tzinfo=UTC
 
 @pytest.mark.parametrize("bad", ["\0", {"a\0": 1}, {"a": "b\0"}, [[{"a": ["\0"]}]]])
 def test_wherever_it_stands(bad: Any) -> None:
-    refuse_nul(msgspec.msgpack.encode(CLEAN))
-    with pytest.raises(BadRequest, match="NUL"):
-        refuse_nul(msgspec.msgpack.encode({**CLEAN, "bad": bad}))
+    refuse_nul(msgspec.msgpack.encode(CLEAN), "echo.of")
+    with pytest.raises(BadRequest, match=r"NUL · echo\.of: bad"):
+        refuse_nul(msgspec.msgpack.encode({**CLEAN, "bad": bad}), "echo.of")
+
+
+def test_it_is_named_where_it_stands() -> None:
+    rows = {"rows": [{"name": "何"}, {"name": "a\0"}]}
+    with pytest.raises(BadRequest) as refused:
+        refuse_nul(msgspec.msgpack.encode(rows), "entering.people")
+    assert refused.value.where == "entering.people: rows, row 2, name"
 
 
 class Echo:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from hucheng.cases.tables import roster_line
-from hucheng.errors import BadRequest, Refused
+from hucheng.errors import BadRequest, NotFound, Refused
 from hucheng.node.home.people import LOCAL
 from tests.node.house import House
 from tests.node.stewarding import a_finding
@@ -79,15 +79,15 @@ def test_what_ended_may_do_nothing_and_can_be_entered_again(house: House) -> Non
 @pytest.mark.parametrize(
     ("what", "row", "said"),
     [
-        ("places", {**PLACES[1], "level": "village"}, "level"),
-        ("places", {**PLACES[1], "parent": "nowhere"}, "nowhere"),
-        ("places", {**PLACES[1], "colour": "red"}, "colour"),
-        ("people", {**OFFICER, "place": "nowhere"}, "row 7.*nowhere|nowhere"),
-        ("people", {**OFFICER, "kind": "king"}, "kind"),
-        ("people", {"id": "x"}, "kind|missing"),
-        ("roster", {**LINE, "scope": "nowhere"}, "nowhere"),
-        ("roster", {**LINE, "shifts": "noon"}, "noon"),
-        ("roster", {**LINE, "tier": "first"}, "tier"),
+        ("places", {**PLACES[1], "level": "village"}, "village.* · places row 7, level · columns: id, level"),
+        ("places", {**PLACES[1], "parent": "nowhere"}, "'nowhere' is not in the tree · places row 7, parent · "),
+        ("places", {**PLACES[1], "colour": "red"}, "colour.* · places row 7 · columns: id"),
+        ("people", {**OFFICER, "place": "nowhere"}, "'nowhere' is not in the tree · people row 7, place · "),
+        ("people", {**OFFICER, "kind": "king"}, "king.* · people row 7, kind · columns: id"),
+        ("people", {"id": "x"}, "kind.* · people row 7 · columns: id"),
+        ("roster", {**LINE, "scope": "nowhere"}, "'nowhere' is .* · roster row 7, scope · "),
+        ("roster", {**LINE, "shifts": "noon"}, "noon.* · roster row 7, shifts.* · columns: id"),
+        ("roster", {**LINE, "tier": "first"}, "roster row 7, tier · columns: id"),
     ],
 )
 def test_a_wrong_row_is_named_and_nothing_is_entered(house: House, what: str, row: dict[str, str], said: str) -> None:
@@ -126,6 +126,46 @@ def test_a_mandate_comes_from_a_table_with_its_scopes_in_one_cell(house: House) 
 def test_places_stay(house: House) -> None:
     with pytest.raises(BadRequest, match="not ended"):
         house.entering.end(house.who(LOCAL), "places", [{"id": "c0001"}])
+
+
+def test_who_is_not_there_to_end_is_named_by_the_row_and_nobody_is_ended(house: House) -> None:
+    a_city(house)
+    with pytest.raises(NotFound) as refused:
+        house.entering.end(house.who(LOCAL), "people", [{"id": "hu-9"}, {"id": "nobody"}], 5)
+    assert refused.value.where == "people row 6, id" and refused.value.mend
+    assert house.who("hu-9").name == "胡九"
+
+
+def test_the_file_and_what_of_it_is_entered_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hucheng.cli import enter
+
+    class Desk:
+        def end(self, who: Any, what: str, rows: Any, first: int) -> int:
+            if first > 1:
+                raise NotFound("no principal 'c'", where=f"people row {first}, id")
+            return len(rows)
+
+    class Beside:
+        def __init__(self, *_: Any) -> None: ...
+
+        def __enter__(self) -> Beside:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def ask(self, *_: Any) -> Desk:
+            return Desk()
+
+        def principal(self) -> None: ...
+
+    monkeypatch.setattr(enter, "AT_ONCE", 2)
+    monkeypatch.setattr(enter, "Beside", Beside)
+    file = tmp_path / "people.csv"
+    file.write_text("id\na\nb\nc\n")
+    with pytest.raises(NotFound) as refused:
+        enter.enter.callback("people", file, True, None, None)  # type: ignore[misc]
+    assert refused.value.where == f"{file}: people row 3, id"
+    assert refused.value.mend == "mend it; the 2 rows before are done, run it again"
 
 
 def test_the_rows_of_a_file_come_with_their_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

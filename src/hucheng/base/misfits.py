@@ -11,13 +11,18 @@ from hucheng.errors import BadRequest
 _AT = re.compile(r"(?P<what>.*?) - at `\$\.?(?P<at>[^`]*)`$", re.DOTALL)
 
 
-def misfit(method: str, error: msgspec.ValidationError) -> BadRequest:
+def misfit(method: str, error: msgspec.DecodeError, mend: str) -> BadRequest:
     """The error with its place in words, rows counted from 1: ``$.rows[1].born`` is ``rows, row 2, born``."""
+    what, place = told(error)
+    return BadRequest(what, where=f"{method}: {place}" if place else method, mend=mend)
+
+
+def told(error: msgspec.DecodeError) -> tuple[str, str]:
+    """What is wrong, and its place in words; an empty place is the whole."""
     found = _AT.match(str(error))
     what, at = (found["what"], found["at"]) if found else (str(error), "")
     place = ", ".join(_spelt(part) for part in re.findall(r"\[[^\]]*\]|[^.\[\]]+", at))
-    where = f"{method}: {place}" if place else method
-    return BadRequest(what[:1].lower() + what[1:], where=where, mend="give it in this form")
+    return what[:1].lower() + what[1:], place
 
 
 def _spelt(part: str) -> str:

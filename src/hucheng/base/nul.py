@@ -9,20 +9,21 @@ import msgspec
 from hucheng.errors import BadRequest
 
 
-def refuse_nul(arguments: bytes | memoryview) -> None:
-    """Raise BadRequest where a text in these msgpack arguments holds NUL; octets (bytes) may."""
+def refuse_nul(arguments: bytes | memoryview, call: str) -> None:
+    """Raise BadRequest where a text in these msgpack arguments of a call holds NUL; octets (bytes) may."""
     if b"\0" in bytes(arguments):
-        _look(msgspec.msgpack.decode(arguments))
+        _look(msgspec.msgpack.decode(arguments), call, ())
 
 
-def _look(value: Any) -> None:
+def _look(value: Any, call: str, place: tuple[str, ...]) -> None:
     if isinstance(value, str):
         if "\0" in value:
-            raise BadRequest("a text holds the character NUL", mend="leave the character out")
+            where = f"{call}: {', '.join(place)}" if place else call
+            raise BadRequest("a text holds the character NUL", where=where, mend="leave the character out")
     elif isinstance(value, dict):
-        for pair in value.items():
-            _look(pair[0])
-            _look(pair[1])
+        for name, held in value.items():
+            _look(name, call, (*place, "a name"))
+            _look(held, call, (*place, str(name)))
     elif isinstance(value, list):
-        for part in value:
-            _look(part)
+        for number, held in enumerate(value, 1):
+            _look(held, call, (*place, f"row {number}"))

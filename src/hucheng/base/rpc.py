@@ -55,6 +55,8 @@ class Signature:
     """Readers for one method's arguments and result, made once from its annotations."""
 
     def __init__(self, method: Callable[..., Any]) -> None:
+        parameters = [p for p in inspect.signature(method).parameters.values() if p.name != "self"]
+        self.takes = ", ".join(map(_spelt, parameters))
         hints = get_type_hints(inspect.unwrap(method))
         self.within_s: float = getattr(method, "__exposed__", WITHIN_S)
         self.names = [name for name in inspect.signature(method).parameters if name != "self"]
@@ -72,6 +74,35 @@ class Signature:
         arguments = msgspec.defstruct("Arguments", fields, forbid_unknown_fields=True, kw_only=True)
         self.arguments = msgspec.msgpack.Decoder(arguments)
         self.result = msgspec.msgpack.Decoder(hints.get("return", Any))
+
+    def read(self, call: str, raw: msgspec.Raw) -> dict[str, Any]:
+        """The arguments of a call, by name. Raises BadRequest naming call and argument."""
+        try:
+            refuse_nul(raw, call)
+            given = self.arguments.decode(raw)
+        except msgspec.DecodeError as error:
+            raise misfit(call, error, f"it takes ({self.takes})") from None
+        return {name: getattr(given, name) for name in self.names}
+
+
+def _spelt(parameter: inspect.Parameter) -> str:
+    """A parameter as its author wrote it."""
+    kind, default = parameter.annotation, parameter.default
+    shown = kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
+    return f"{parameter.name}: {shown}" + ("" if default is inspect.Parameter.empty else f" = {default!r}")
+
+
+def call_frame(number: int, call: str, arguments: dict[str, Any]) -> bytes:
+    """A call as it crosses the socket. Raises BadRequest for what cannot be sent, TooLarge."""
+    try:
+        body = encode([number, call, arguments])
+    except (TypeError, ValueError, OverflowError) as error:
+        what = f"an argument cannot be sent: {error}"
+        raise errors.BadRequest(what, where=call, mend="texts, numbers, times and lists of these can be") from None
+    if len(body) > MAX_FRAME:
+        what = f"a call of {len(body) >> 20} MB, at most {MAX_FRAME >> 20}"
+        raise errors.TooLarge(what, where=call, mend="give less at once")
+    return HEAD.pack(len(body)) + body
 
 
 def signatures(kind: type) -> dict[str, Signature]:
@@ -159,29 +190,26 @@ class Server:
             writer.close()
 
     async def _answer(self, frame: bytes, writer: asyncio.StreamWriter) -> None:
-        number, name = 0, "call"
+        number = 0
         try:
             number, name, raw = _raw_call.decode(frame)
-            found = self._methods.get(name)
-            if found is None:
-                raise errors.NotFound(f"no method {name!r}", where=str(self.path))
-            method, signature = found
-            refuse_nul(raw)
-            given = signature.arguments.decode(raw)
-            arguments = {key: getattr(given, key) for key in signature.names}
-            if inspect.iscoroutinefunction(method):
-                result = await method(**arguments)
-            else:
-                loop = asyncio.get_running_loop()
-                result = await loop.run_in_executor(self._pool, lambda: method(**arguments))
-            body = b"\x93" + encode(number) + encode(result) + NIL
-        except msgspec.ValidationError as error:
-            body = b"\x93" + encode(number) + NIL + encode(WireError.of(misfit(name, error)))
+            body = b"\x93" + encode(number) + encode(await self._called(name, raw)) + NIL
         except Exception as error:
             body = b"\x93" + encode(number) + NIL + encode(WireError.of(error))
         with contextlib.suppress(ConnectionError, RuntimeError):
             writer.write(HEAD.pack(len(body)) + body)
             await writer.drain()
+
+    async def _called(self, name: str, raw: msgspec.Raw) -> Any:
+        found = self._methods.get(name)
+        if found is None:
+            mend = "is the node of another version? restart it"
+            raise errors.NotFound(f"no method {name!r}", where=str(self.path), mend=mend)
+        method, signature = found
+        arguments = signature.read(name, raw)
+        if inspect.iscoroutinefunction(method):
+            return await method(**arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: method(**arguments))
 
 
 def _same_user(sock: socket.socket) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from hucheng import errors
-from hucheng.base.rpc import HEAD, NIL, WITHIN_S, Signature, WireError, encode, read_frame, signatures
+from hucheng.base.rpc import HEAD, NIL, WITHIN_S, Signature, WireError, call_frame, read_frame, signatures
 
 T = TypeVar("T")
 
@@ -56,14 +56,14 @@ class Client:
             raise
 
     async def _called(self, name: str, arguments: dict[str, Any]) -> msgspec.Raw:
-        writer = await self._connected()
         self._number += 1
         number = self._number
+        frame = call_frame(number, name, arguments)
+        writer = await self._connected()
         future: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
-        body = encode([number, name, arguments])
         try:
-            writer.write(HEAD.pack(len(body)) + body)
+            writer.write(frame)
             return await future
         except (ConnectionError, RuntimeError) as error:
             raise _gone(self.path) from error
@@ -138,9 +138,9 @@ class SyncClient:
         self._number += 1
         within_s = self._timeout_s or within_s
         self._socket.settimeout(within_s)
-        body = encode([self._number, name, arguments])
+        frame = call_frame(self._number, name, arguments)
         try:
-            self._socket.sendall(HEAD.pack(len(body)) + body)
+            self._socket.sendall(frame)
             (length,) = HEAD.unpack(self._exactly(HEAD.size))
             _, result, failed = _raw_answer.decode(self._exactly(length))
         except TimeoutError as error:

@@ -10,7 +10,7 @@ import click
 
 from hucheng.cli.beside import Beside, node_options
 from hucheng.cli.tables import tables
-from hucheng.errors import BadRequest
+from hucheng.errors import HuchengError, Refused, Unavailable
 
 AT_ONCE = 20_000
 
@@ -46,10 +46,11 @@ def enter(what: str, file: Path, end: bool, home: Path | None, principal_id: str
                     changed += getattr(desk, what)(who, part, first)
                 else:
                     changed += desk.register(who, what, part, first)
-            except BadRequest as error:
-                error.where = f"{file}: {error.where}" if error.where else str(file)
+            except HuchengError as error:
+                if not isinstance(error, (Refused, Unavailable)):
+                    error.where = f"{file}: {error.where}" if error.where else str(file)
                 if first > 1:
-                    error.mend = f"{error.mend or 'mend it'}; the {first - 1} rows before are entered, run it again"
+                    error.mend = f"{error.mend or 'mend it'}; the {first - 1} rows before are done, run it again"
                 raise
             rows += len(part)
     click.echo(f"{what}: {changed} of {rows} rows {'ended' if end else 'entered or changed'}")

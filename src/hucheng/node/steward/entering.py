@@ -13,9 +13,10 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 
 import msgspec
 
+from hucheng.base.misfits import told
 from hucheng.base.rpc import exposed
 from hucheng.cases.rosters import RosterLine, Rosters
-from hucheng.errors import BadRequest
+from hucheng.errors import BadRequest, NotFound
 from hucheng.gate import Gate, Org, Principal
 from hucheng.gate.principals import Kind, Level
 from hucheng.node.home.pairing import DEVICES, Pairing
@@ -76,6 +77,14 @@ class Entering:
         found = made(Place, rows, "places", first)
         self.gate.authorise(principal, "principals.write", plain={"rows": len(rows)})
         known = {org.id: org for org in self.rooms.principals.orgs()}
+        known_or_given = {*known, *(one.id for one in found)}
+        for number, one in enumerate(found, first):
+            if one.parent is not None and one.parent not in known_or_given:
+                raise BadRequest(
+                    f"parent {one.parent!r} is not in the tree",
+                    where=f"places row {number}, parent",
+                    mend="enter the parent first or in the same file",
+                )
         orgs = [Org(one.id, one.parent, one.level, {"zh": one.zh, "en": one.en}) for one in found]
         self.rooms.principals.put_orgs(orgs)
         return sum(known.get(org.id) != org for org in orgs)
@@ -90,7 +99,7 @@ class Entering:
             if one.place not in places:
                 raise BadRequest(
                     f"place {one.place!r} is not in the tree",
-                    where=f"people row {number}",
+                    where=f"people row {number}, place",
                     mend="enter the places first",
                 )
         entered = [
@@ -113,7 +122,7 @@ class Entering:
             if not known:
                 raise BadRequest(
                     f"scope {line.scope!r} is neither a place nor a resident",
-                    where=f"roster row {number}",
+                    where=f"roster row {number}, scope",
                     mend="enter it first",
                 )
         with self.rooms.ledger.begin() as conn:
@@ -140,8 +149,12 @@ class Entering:
                 return self.rosters.remove(conn, [key[0] for key in keys])
         if what == "people":
             with self.rooms.ledger.begin() as conn:
-                for key in keys:
-                    self.rooms.principals.end(key[0], conn=conn)
+                for number, key in enumerate(keys, first):
+                    try:
+                        self.rooms.principals.end(key[0], conn=conn)
+                    except NotFound as error:
+                        where, mend = f"people row {number}, id", "leave the row out; no row of this call was ended"
+                        raise NotFound(error.what, where=where, mend=mend) from None
             return len(keys)
         ended = sum(self.rooms.registers.end(what, key) for key in keys)
         if what == DEVICES:
@@ -167,7 +180,9 @@ def made(kind: type[T], rows: Rows, what: str, first: int) -> list[T]:
             found.append(msgspec.convert(parted, kind, strict=False))
         except msgspec.ValidationError as error:
             columns = ", ".join(get_type_hints(kind))
-            raise BadRequest(str(error), where=f"{what} row {number}", mend=f"columns: {columns}") from None
+            said, place = told(error)
+            where = f"{what} row {number}" + (f", {place}" if place else "")
+            raise BadRequest(said, where=where, mend=f"columns: {columns}") from None
     return found
 
 
