@@ -60,6 +60,7 @@ from hucheng.node.steward.entering import Entering
 from hucheng.node.steward.forgetting import Forgetting
 from hucheng.node.steward.gateways import Gateways
 from hucheng.node.steward.requeue import Requeue
+from hucheng.node.steward.retention import Retention, lived_through
 from hucheng.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -186,10 +187,13 @@ class Steward:
         self.notices = Notices(rooms.ledger, self.handling, self.duty.clock, own)
         self.forgetting = Forgetting(rooms, self.gate, self.journal, self.rosters, clock, self.wake)
         self.duty.erased = self.forgetting.erased
+        seen = lived_through(rooms, self.journal)
+        self.retention = Retention(rooms, self.gate, self.journal, clock, monotonic, seen=seen)
         self.pollers = [
             Poller("timers", self.duty.due),
             Poller("notices", self.notices.due, idle_s=5.0),
             Poller("erasures", self.forgetting.due, idle_s=30.0),
+            Poller("retention", self.retention.due, idle_s=600.0),
         ]
         self._warming = threading.Thread(target=self._warm, name="warm", daemon=True)
         store = CaseStore(rooms.ledger, self.bodies)
@@ -254,7 +258,7 @@ class Steward:
     def problems(self) -> list[str]:
         """What is wrong now."""
         found = [problem for consumer in self.consumers for problem in consumer.problems]
-        found += self.duty.problems + self.forgetting.problems
+        found += self.duty.problems + self.forgetting.problems + self.retention.problems
         found += [f"{poller.name} cannot work: see the log" for poller in self.pollers if poller.failures]
         if self.journal.damage:
             found.append("the journal was found damaged: run `hucheng journal verify`")
@@ -279,6 +283,7 @@ class Steward:
         for poller in self.pollers:
             poller.end()
         self.notices.end()
+        self.retention.end()
         for poller in self.pollers:
             poller.stop()
         if self._warming.is_alive():
