@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import delete
 
+from hucheng.base.lake import Lake
 from hucheng.base.ledger import Ledger
 from hucheng.cases.tables import case_decision, case_file
 from hucheng.decisions.tables import decision
@@ -121,6 +123,23 @@ def test_past_rows_of_registers_go_and_their_copies_are_made_anew(
     assert [row.data["centre"] for row in registers.history("care.homes", home["resident_id"])] == ["elsewhere"]
     assert registers.live("city.residents", house.mother, sealed=False)
     assert ("registers.expire", "care.homes", {"registers": before - 1}) in told(house)
+
+
+def test_a_copy_in_the_lake_that_nobody_renewed_does_not_outlive_its_rows(house: House) -> None:
+    rooms, gate = house.steward.rooms, house.steward.gate
+    lake = Lake(house.steward.settings.home / "lake")
+    watch = retention(house)
+    [home] = rooms.registers.find("care.homes", {"resident_id": house.mother})
+    assert gate._projection is not None
+    gate._projection.ensure(rooms.catalogue.get("care.homes"))
+    rooms.registers.end("care.homes", home["resident_id"])
+    hers = "WHERE resident_id = ?", [house.mother]
+    assert lake.read("care.homes", "*", *hers).num_rows == 1
+    house.clock.after(LONG_S)
+    assert watch.once()["care.homes"] >= 1
+    assert lake.read("care.homes", "*", *hers).num_rows == 0
+    there = {path.name for path in (house.steward.settings.home / "lake" / "care.homes").glob("*.parquet")}
+    assert there == {Path(name).name for name in lake.files("care.homes")}
 
 
 def test_what_the_journal_does_not_take_is_not_deleted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
