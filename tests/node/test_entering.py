@@ -123,6 +123,22 @@ def test_a_mandate_comes_from_a_table_with_its_scopes_in_one_cell(house: House) 
     assert row is not None and row["scopes"] == ["readings.read", "cases.follow"]
 
 
+def test_a_mandate_is_between_two_who_are_known_and_she_sees_that_it_was_entered(house: House) -> None:
+    operator = house.who(LOCAL)
+    [row] = house.steward.rooms.registers.of_person("city.mandates", house.mother)
+    for wrong, field in (
+        ({"carer": "nobody"}, "carer"),
+        ({"carer": "li-min"}, "carer"),
+        ({"resident_id": "r-none"}, "resident_id"),
+    ):
+        with pytest.raises(BadRequest) as refused:
+            house.entering.register(operator, "city.mandates", [row, {**row, "mandate_id": "m9", **wrong}], 4)
+        assert refused.value.where == f"city.mandates row 5, {field}"
+    assert house.entering.end(operator, "city.mandates", [row]) == 1
+    written = [one for one in house.journal.of_person(house.chen, house.mother) if one.action == "registers.write"]
+    assert [one.principal for one in written] == [LOCAL] * 4
+
+
 def test_places_stay(house: House) -> None:
     with pytest.raises(BadRequest, match="not ended"):
         house.entering.end(house.who(LOCAL), "places", [{"id": "c0001"}])

@@ -163,6 +163,7 @@ VERBS: Mapping[str, str] = {
     "cases.close": mark("%(who)s closed your case"),
     "cases.open": mark("%(who)s opened a case for you"),
     "decisions.appeal": mark("%(who)s appealed against a decision"),
+    "registers.write": mark("%(who)s changed what a register says about you"),
     "deed": mark("%(who)s did: %(action)s"),
 }
 

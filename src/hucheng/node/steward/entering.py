@@ -16,9 +16,10 @@ import msgspec
 from hucheng.base.misfits import told
 from hucheng.base.rpc import exposed
 from hucheng.cases.rosters import RosterLine, Rosters
-from hucheng.errors import BadRequest, NotFound
+from hucheng.errors import BadRequest, NotFound, Refused
 from hucheng.gate import Gate, Org, Principal
 from hucheng.gate.principals import Kind, Level
+from hucheng.gate.stores import MANDATES, RESIDENTS
 from hucheng.node.home.pairing import DEVICES, Pairing
 from hucheng.node.home.rooms import Rooms
 
@@ -63,9 +64,16 @@ class Entering:
 
     @exposed(within_s=300)
     def register(self, principal: Principal, dataset: str, rows: Rows, first: int = 1) -> int:
-        """Enter rows of a register as holding from now; returns how many changed something. Raises BadRequest."""
+        """Enter rows of a register as holding from now; returns how many changed something. Raises BadRequest.
+
+        Whoever is said to have given a mandate is in the journal's entry, and sees it.
+        """
         few(rows)
-        self.gate.authorise(principal, "registers.write", plain={"dataset": dataset, "rows": len(rows)})
+        given = {str(row["resident_id"]) for row in rows if dataset == MANDATES and row.get("resident_id")}
+        plain = {"dataset": dataset, "rows": len(rows)}
+        self.gate.authorise(principal, "registers.write", plain=plain, people=given)
+        if dataset == MANDATES:
+            self._both_known(rows, first)
         changed = self.rooms.registers.put(dataset, rows, first=first)
         if dataset == DEVICES:
             self.pairing.entered(rows)
@@ -143,7 +151,9 @@ class Entering:
         names = self.rooms.catalogue.get(what).key if register else ("id",)
         keys = [_key(row, names, f"{what} row {number}") for number, row in enumerate(rows, first)]
         action = "registers.write" if register else "principals.write"
-        self.gate.authorise(principal, action, plain={"dataset": what, "rows": len(rows)})
+        held = [self.rooms.registers.live(what, key, sealed=False) for key in keys] if what == MANDATES else []
+        given = {str(row["resident_id"]) for row in held if row is not None}
+        self.gate.authorise(principal, action, plain={"dataset": what, "rows": len(rows)}, people=given)
         if what == "roster":
             with self.rooms.ledger.begin() as conn:
                 return self.rosters.remove(conn, [key[0] for key in keys])
@@ -161,6 +171,27 @@ class Entering:
             for key in keys:
                 self.pairing.ended(key[0])
         return ended
+
+    def _both_known(self, rows: Rows, first: int) -> None:
+        """Raise BadRequest for a mandate from or to somebody nobody has entered; a field left out is found later."""
+        for number, row in enumerate(rows, first):
+            where, resident, carer = f"{MANDATES} row {number}", row.get("resident_id"), row.get("carer")
+            if resident and self.rooms.registers.live(RESIDENTS, str(resident), sealed=False) is None:
+                raise BadRequest(
+                    f"nobody has entered the resident {resident!r}",
+                    where=f"{where}, resident_id",
+                    mend="enter the residents first",
+                )
+            if carer and not self._may_sign_in(str(carer), "carer"):
+                raise BadRequest(
+                    f"{carer!r} is no carer who may sign in", where=f"{where}, carer", mend="enter the people first"
+                )
+
+    def _may_sign_in(self, principal_id: str, kind: Kind) -> bool:
+        try:
+            return self.rooms.principals.get(principal_id).kind == kind
+        except Refused:
+            return False
 
 
 def few(rows: Sequence[Any]) -> None:
