@@ -17,7 +17,7 @@ from hucheng.portals.site import build
 from .house import House
 from .stewarding import a_finding
 
-ROOMS = ("desk", "decisions", "gate", "journal", "people", "status")
+ROOMS = ("desk", "decisions", "gate", "journal", "people", "entering", "status")
 FAMILY = "wang-lijuan"
 Asking = Callable[[str], TestClient]
 
@@ -161,3 +161,65 @@ def test_what_happens_now_is_said_in_the_language_asked_for(house: House, asking
         said = client.get(place, headers={"accept-language": "en-GB"}).json()
         assert (said["stage"], said["head"]) == ("calling", "Help is being called")
         assert client.get(place, params={"lang": "zh"}).json()["head"] != said["head"]
+
+
+def test_a_mandate_is_granted_and_ended_and_the_resident_sees_by_whom(house: House, asking: Asking) -> None:
+    operator, family, chen = asking(LOCAL), asking(FAMILY), asking("chen-guilan")
+    place = f"/residents/{house.mother}"
+    [old] = chen.get(f"{place}/mandates").json()
+    assert family.get("/mandates").json() == family.get(f"{place}/mandates").json() == [old]
+    assert operator.post(f"/mandates/{old['mandate_id']}/end").json() == {"ended": 1}
+    answer = family.get(place)
+    assert (answer.status_code, answer.json()["policy"]) == (403, "mandate.in-force")
+    assert chen.get(f"{place}/mandates").json() == []
+    assert operator.post(f"/mandates/{old['mandate_id']}/end").status_code == 404
+
+    given = {"carer": FAMILY, "carer_name": "王丽娟", "scopes": ["cases.follow"]}
+    answer = operator.post(f"{place}/mandates", json=given)
+    assert answer.status_code == 201 and answer.json()["resident_id"] == house.mother
+    [new] = family.get("/mandates").json()
+    assert (new["mandate_id"], new["scopes"]) == (answer.json()["mandate_id"], ["cases.follow"])
+    assert family.get(place).status_code == family.get(f"{place}/cases").status_code == 200
+    written = [one for one in house.journal.of_person(house.chen, house.mother) if one.action == "registers.write"]
+    assert [(one.principal, one.kind) for one in written] == [(LOCAL, "deed")] * 2
+
+
+@pytest.mark.parametrize("who", ["chen-guilan", FAMILY, "li-min", "zhou-jing"])
+def test_only_an_operator_enters_mandates(house: House, asking: Asking, who: str) -> None:
+    client = asking(who)
+    answer = client.post(f"/residents/{house.mother}/mandates", json={"carer": FAMILY, "scopes": ["cases.follow"]})
+    assert (answer.status_code, answer.json()["policy"]) == (403, "node.operate")
+    [mandate] = house.steward.rooms.registers.of_person("city.mandates", house.mother)
+    assert client.post(f"/mandates/{mandate['mandate_id']}/end").status_code == 403
+    assert house.steward.rooms.registers.of_person("city.mandates", house.mother) == [mandate]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"{", "JSON"),
+        (b"[]", "object"),
+        (b"{}", "carer"),
+        (b'{"carer": 5, "scopes": ["cases.follow"]}', "carer"),
+        (b'{"carer": "nobody", "scopes": ["cases.follow"]}', "carer"),
+        (b'{"carer": "li-min", "scopes": ["cases.follow"]}', "carer"),
+        (b'{"carer": "wang-lijuan"}', "scopes"),
+        (b'{"carer": "wang-lijuan", "scopes": []}', "scopes"),
+        (b'{"carer": "wang-lijuan", "scopes": ["fly"]}', "scopes"),
+        (b'{"carer": "wang-lijuan", "scopes": "cases.follow"}', "scopes"),
+        (b'{"carer": "wang-lijuan", "scopes": ["cases.follow"], "valid_to": "2099-01-01T00:00:00"}', "valid_to"),
+        (b'{"carer": "wang-lijuan", "scopes": ["cases.follow"], "valid_to": "2001-01-01T00:00:00Z"}', "valid_to"),
+        (b'{"carer": "wang-lijuan", "scopes": ["cases.follow"], "until": "2099-01-01"}', "until"),
+    ],
+)
+def test_a_body_that_does_not_fit_is_told_by_its_field(house: House, asking: Asking, body: bytes, field: str) -> None:
+    before = house.steward.rooms.registers.of_person("city.mandates", house.mother)
+    answer = asking(LOCAL).post(f"/residents/{house.mother}/mandates", content=body)
+    problem = answer.json()
+    assert answer.status_code == 400 and field in f"{problem['detail']} {problem['where']}"
+    assert house.steward.rooms.registers.of_person("city.mandates", house.mother) == before
+
+
+def test_a_mandate_from_nobody_is_not_entered(house: House, asking: Asking) -> None:
+    answer = asking(LOCAL).post("/residents/r-none/mandates", json={"carer": FAMILY, "scopes": ["cases.follow"]})
+    assert answer.status_code == 400 and "resident_id" in answer.json()["where"]

@@ -105,6 +105,7 @@ class FakeGate:
     def __init__(self, desk: FakeDesk) -> None:
         self._desk = desk
         self.looks: list[tuple[str, str, list[Read]]] = []
+        self.mandates = list(MANDATES)
 
     async def look(
         self,
@@ -132,7 +133,7 @@ class FakeGate:
         tables = {
             "city.residents": [{"resident_id": r, **v} for r, v in PEOPLE.items()],
             "city.devices": DEVICES,
-            "city.mandates": [m for m in MANDATES if m["valid_to"] > NOW],
+            "city.mandates": [m for m in self.mandates if m["valid_to"] is None or m["valid_to"] > NOW],
             "care.homes": [{"resident_id": r, **v} for r, v in HOMES.items()],
             "care.profiles": [{"resident_id": r, **v} for r, v in PROFILES.items()],
         }
@@ -278,6 +279,31 @@ class FakeStatus:
         }
 
 
+class FakeEntering:
+    """Registers that take mandates from an operator; ``gate`` shows them from then on."""
+
+    def _check(self, principal: Principal) -> None:
+        if principal.kind != "operator":
+            raise Refused(
+                "only an operator enters registers", policy="node.operate", needed="运维身份|to be an operator"
+            )
+
+    def __init__(self, gate: FakeGate) -> None:
+        self._gate = gate
+
+    async def register(self, principal: Principal, dataset: str, rows: list[dict[str, Any]], first: int = 1) -> int:
+        self._check(principal)
+        self._gate.mandates += [{**one, "valid_from": NOW, "valid_to": None} for one in rows]
+        return len(rows)
+
+    async def end(self, principal: Principal, what: str, rows: list[dict[str, Any]], first: int = 1) -> int:
+        self._check(principal)
+        ending = {one["mandate_id"] for one in rows}
+        before = len(self._gate.mandates)
+        self._gate.mandates = [one for one in self._gate.mandates if one["mandate_id"] not in ending]
+        return before - len(self._gate.mandates)
+
+
 class FakeCity:
     """Everything together; ``pushed`` is what went to the broker."""
 
@@ -297,6 +323,7 @@ class FakeCity:
         self.decisions = FakeDecisions(self.desk)
         self.gate = FakeGate(self.desk)
         self.journal = FakeJournal()
+        self.entering = FakeEntering(self.gate)
         self.status = FakeStatus(self.desk)
 
     async def push(self, gateway: str, body: bytes) -> int:
@@ -308,7 +335,7 @@ class FakeCity:
     def services(self, **more: Any) -> Services:
         return Services(
             **{
-                "desk": self.desk, "decisions": self.decisions, "gate": self.gate, "journal": self.journal, "people": FakePeople(), "status": self.status,
+                "desk": self.desk, "decisions": self.decisions, "gate": self.gate, "journal": self.journal, "people": FakePeople(), "entering": self.entering, "status": self.status,
                 "push": self.push, "turned_away": lambda *told: self.turned_away.append(told), "catalogue": catalogue(self.apps), "secret": b"s" * 32, "clock": lambda: NOW, **more,
             }
         )  # fmt: skip

@@ -16,6 +16,7 @@ from .conftest import Site, serving
 from .fake import DAUGHTER, NOW, OFFICER, WANG, Principal
 from .test_api import asking
 
+OPERATOR = Principal("operator:local", "operator", "", DAUGHTER.org)
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 
 
@@ -40,8 +41,8 @@ def test_every_call_has_a_name_of_its_own_and_says_whether_it_needs_a_token(site
         [(method, path)] = [
             (m, p) for p, ops in described(site)["paths"].items() for m, op in ops.items() if op["operationId"] == name
         ]
-        filled = path.format(case_id="c-1", decision_id="d-1", resident_id="r-1001")
-        body = {"json": {"action": "take", "text": "x", "result": "upheld"}}
+        filled = path.format(case_id="c-1", decision_id="d-1", resident_id="r-1001", mandate_id="m-1")
+        body = {"json": {"action": "take", "text": "x", "result": "upheld", "carer": "p-chen", "scopes": ["x"]}}
         answer = site.client().request(method, filled, **(body if method == "post" else {}))
         assert answer.status_code == 401, name
 
@@ -78,6 +79,23 @@ def test_an_officer_asks_for_the_names_of_a_whole_queue_at_once(site: Site) -> N
     for ids in ("", ",", ",".join(f"r-{n}" for n in range(501))):
         assert client.get("/api/v1/residents", params={"ids": ids}).status_code == 400
     assert client.get("/api/v1/residents/r-none").status_code == 404
+
+
+def test_a_mandate_is_granted_and_ended_by_program(site: Site) -> None:
+    client = asking(site, OPERATOR)
+    answer = client.post("/api/v1/residents/r-1004/mandates", json={"carer": "p-chen", "scopes": ["cases.follow"]})
+    assert (answer.status_code, answer.json()["valid_to"]) == (201, None)
+    name = answer.json()["mandate_id"]
+    assert name in [one["mandate_id"] for one in asking(site, DAUGHTER).get("/api/v1/mandates").json()]
+    assert client.post(f"/api/v1/mandates/{name}/end").json() == {"ended": 1}
+    assert client.post(f"/api/v1/mandates/{name}/end").status_code == 404
+    given = {"carer": "p-chen", "scopes": ["cases.follow", "fly"]}
+    refused = client.post("/api/v1/residents/r-1004/mandates", json=given)
+    assert (refused.status_code, refused.json()["where"]) == (400, "scopes")
+    assert asking(site, WANG).post("/api/v1/residents/r-1001/mandates", json=given).status_code == 400
+    given["scopes"] = ["cases.follow"]
+    assert asking(site, WANG).post("/api/v1/residents/r-1001/mandates", json=given).status_code == 403
+    assert site.client(OPERATOR).post("/api/v1/residents/r-1001/mandates", json=given).status_code == 401
 
 
 def test_a_help_link_is_shown_to_its_person_and_says_whether_help_comes(site: Site) -> None:

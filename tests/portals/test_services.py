@@ -19,6 +19,7 @@ ROOMS = {
     "gate": services.Gate,
     "journal": services.Journal,
     "people": services.People,
+    "entering": services.Entering,
 }
 CALLS = [(room, name) for room, kind in ROOMS.items() for name in vars(kind) if not name.startswith("_")]
 

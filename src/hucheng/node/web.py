@@ -60,6 +60,7 @@ def run(settings: Settings) -> None:
         gate=rooms["gate"],
         journal=rooms["journal"],
         people=rooms["people"],
+        entering=rooms["entering"],
         status=cast(Any, Health(settings.home, rooms["status"])),
         push=push,
         catalogue=cast(Any, catalogue_of(apps)),

@@ -111,6 +111,13 @@ class People(Protocol):
         ...
 
 
+class Entering(Protocol):
+    """Rows of registers, as holding from now or no longer (`hucheng.node.steward.entering`)."""
+
+    async def register(self, principal: Principal, dataset: str, rows: list[dict[str, Any]], first: int = 1) -> int: ...
+    async def end(self, principal: Principal, what: str, rows: list[dict[str, Any]], first: int = 1) -> int: ...
+
+
 class Status(Protocol):
     """How the node is (`hucheng status --json`)."""
 
@@ -154,6 +161,7 @@ class Services:
     gate: Gate
     journal: Journal
     people: People
+    entering: Entering
     status: Status
     push: Push
     catalogue: Catalogue
