@@ -25,6 +25,13 @@ def test_a_form_that_is_not_ours(site: Site) -> None:
     assert site.city.turned_away[1:] == [("form", OFFICER.id, "/api/v1")]
 
 
+def test_a_session_that_would_do_something_without_a_token(site: Site) -> None:
+    client = site.client(OFFICER)
+    assert client.get("/api/v1/cases").status_code == 200 and site.city.turned_away == []
+    assert client.post("/api/v1/cases/c-1/actions", json={"action": "take"}).status_code == 401
+    assert site.city.turned_away == [("form", OFFICER.id, "/api/v1")]
+
+
 @pytest.mark.parametrize("wrong", ["nonsense", "forged", "expired", "demo"])
 def test_a_persons_token_that_is_none(site: Site, wrong: str) -> None:
     token = {

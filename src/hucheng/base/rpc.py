@@ -26,6 +26,7 @@ from hucheng.base.misfits import misfit
 from hucheng.base.nul import refuse_nul
 
 F = TypeVar("F", bound=Callable[..., Any])
+Refusing = Callable[[str, Mapping[str, Any], errors.Refused], errors.Refused]
 
 WITHIN_S = 10.0
 """What a caller waits for an answer, where the method says nothing else."""
@@ -139,11 +140,15 @@ class WireError(msgspec.Struct):
 class Server:
     """Serves the exposed methods of some objects on a Unix socket that only this user can open.
 
-    Plain methods run in a pool of threads, coroutine methods on the loop.
+    Plain methods run in a pool of threads, coroutine methods on the loop. Every refusal goes out through ``refused``
+    (call, arguments, refusal), which may write it down.
     """
 
-    def __init__(self, path: Path, objects: Mapping[str, object], threads: int = 16) -> None:
+    def __init__(
+        self, path: Path, objects: Mapping[str, object], threads: int = 16, refused: Refusing | None = None
+    ) -> None:
         self.path = path
+        self._refused = refused
         self._methods: dict[str, tuple[Callable[..., Any], Signature]] = {}
         for name, served in objects.items():
             for method, signature in signatures(type(served)).items():
@@ -207,9 +212,15 @@ class Server:
             raise errors.NotFound(f"no method {name!r}", where=str(self.path), mend=mend)
         method, signature = found
         arguments = signature.read(name, raw)
-        if inspect.iscoroutinefunction(method):
-            return await method(**arguments)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: method(**arguments))
+        loop = asyncio.get_running_loop()
+        try:
+            if inspect.iscoroutinefunction(method):
+                return await method(**arguments)
+            return await loop.run_in_executor(self._pool, lambda: method(**arguments))
+        except errors.Refused as refusal:
+            if self._refused is None:
+                raise
+            raise await loop.run_in_executor(self._pool, self._refused, name, arguments, refusal) from refusal
 
 
 def _same_user(sock: socket.socket) -> bool:

@@ -108,11 +108,12 @@ class Decisions:
     def _look(self, principal: Principal, read: Read, resident_id: str, case: str | None) -> list[dict[str, Any]]:
         purpose = PURPOSE.get(principal.kind)
         if purpose is None:
-            raise Refused(
+            refusal = Refused(
                 f"{principal.kind}s do not read decisions about people",
                 policy="decisions.read",
                 needed="to be the person, a carer with a mandate, or an officer of the area",
             )
+            raise self._gate.noted(principal.id, refusal, "read", person=resident_id, case=case, datasets=[DATASET])
         return self._gate.look(principal, purpose, [read], case=case, person=resident_id)[0]
 
 

@@ -69,7 +69,7 @@ class FactFinder:
 
     def find(self, who: Principal, purpose: str, person: str | None, case_id: str | None) -> Found:
         """The facts of one request. A case or person that does not exist gives the same as one out of reach."""
-        case = self.cases.is_open(case_id) if case_id and self.cases is not None else None
+        case = self.case(case_id)
         live = case if case is not None and case.open else None
         area = self._principals.area(who)
         home = community_of(self._registers, person) if person else None
@@ -100,6 +100,10 @@ class FactFinder:
         if person is None and who.kind == "resident":
             scope = Scope(person=who.resident_id or "")
         return Found(facts, scope, case, ended)
+
+    def case(self, case_id: str | None) -> CaseFacts | None:
+        """The case of this id, open or not; None where there is none."""
+        return self.cases.is_open(case_id) if case_id and self.cases is not None else None
 
     def with_case(self, who: Principal, purpose: str, found: Found) -> WithCase | None:
         """Which residents of those asked for a register may show, where a purpose is about people with a case."""

@@ -30,7 +30,7 @@ from hucheng.gate.shaping import control, hand_out, named_in, shape, use_of
 from hucheng.gate.standing import Sink, StandingView
 from hucheng.gate.stores import Read, ReadingStore, RegisterStore, Store, named
 from hucheng.gate.views import Part, View, another
-from hucheng.gate.witness import Witness
+from hucheng.gate.witness import STRANGER, Witness
 
 
 class Gate:
@@ -209,6 +209,27 @@ class Gate:
         except Refused as refusal:
             raise self._witness.refused(who, purpose, action, found, person, (), refusal) from refusal
         return who
+
+    def noted(
+        self,
+        asking: str,
+        refusal: Refused,
+        action: str,
+        *,
+        person: str | None = None,
+        case: str | None = None,
+        datasets: Iterable[str] = (),
+    ) -> Refused:
+        """A refusal that another room says, or that came before any policy was asked, after it is in the journal.
+
+        ``asking``: whoever it was said to, by the id they gave; a name nobody bears is not written down.
+        """
+        who = self.principals.known(asking)
+        asked = asked_by(who) if who is not None else STRANGER
+        about = self._finder.case(case)
+        person = about.resident_id if person is None and about is not None else person
+        known = about.id if about is not None else None
+        return self._witness.noted(asked, refusal, action, person=person, case=known, datasets=datasets)
 
     def stand(
         self, principal: Principal, purpose: str, dataset: str, fields: Sequence[str] | None = None

@@ -175,6 +175,12 @@ class Principals:
             )
         return found[0]
 
+    def known(self, principal_id: str) -> Principal | None:
+        """The principal of this id, also one whose time ended; None when nobody has it."""
+        with self._ledger.read() as conn:
+            row = conn.execute(select(principal).where(principal.c.id == principal_id)).first()
+        return self._shaped(row) if row is not None else None
+
     def by_subject(self, subject: str) -> Principal | None:
         """The principal with this identity at the identity provider; None when there is none."""
         with self._ledger.read() as conn:

@@ -20,6 +20,9 @@ from hucheng.gate.standing import Sink
 from hucheng.gate.stores import Read
 from hucheng.gate.views import Given
 
+STRANGER = {"principal": "unknown", "principal_kind": "person", "org": "", "principal_person": None}
+"""Who asks, where nobody bears the name: a name that somebody makes up is not written down."""
+
 
 class Witness:
     """Writes entries; raises rather than let something pass unwritten."""
@@ -61,22 +64,44 @@ class Witness:
                 needed="a new mandate from the resident",
                 needed_zh="居民新的委托",
             )
+        return self.noted(
+            asked_by(who),
+            refusal,
+            action,
+            purpose=purpose if purpose in {one.id for one in self._purposes.all()} else "",
+            person=person,
+            case=found.case.id if found.case is not None else None,
+            datasets=datasets,
+        )
+
+    def noted(
+        self,
+        asked: dict[str, Any],
+        refusal: Refused,
+        action: str,
+        *,
+        purpose: str = "",
+        person: str | None = None,
+        case: str | None = None,
+        datasets: Iterable[str] = (),
+    ) -> Refused:
+        """The refusal, after it is in the journal; one that is there already is not written again."""
         if refusal.details.get("journaled"):
             return refusal
         recorded = self.recorded(person)
         entry = Entry(
             at=self._clock(),
             kind="refused",
-            purpose=purpose if purpose in {one.id for one in self._purposes.all()} else "",
+            purpose=purpose,
             basis="",
             datasets=tuple(name for name in datasets if name in self._catalogue),
             action=action,
-            case=found.case.id if found.case is not None else None,
+            case=case,
             result="refused",
             policy=str(refusal.details.get("policy", "")),
             person=recorded,
             detail={} if recorded or person is None else {"asked": self._digest(person)},
-            **asked_by(who),
+            **asked,
         )
         if self._journal is not None or self._given is not None:
             self.sink(entry)

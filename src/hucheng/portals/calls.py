@@ -62,6 +62,8 @@ class Asked:
         session = self.shell.sessions.read(self.request)
         if session is not None and self.request.method == "GET":
             return session.principal
+        if session is not None:
+            self.services.turned_away("form", session.principal.id, BASE)
         raise NotSignedIn("nobody is signed in", policy="token", needed="Authorization: Bearer <token>")
 
     @property

@@ -28,7 +28,7 @@ from hucheng.base import stream
 from hucheng.base.broker import FINDINGS, STANDING
 from hucheng.base.currentreader import CurrentReader
 from hucheng.base.lake import Lake
-from hucheng.base.rpc import Server, exposed
+from hucheng.base.rpc import exposed
 from hucheng.cases.calendar import calendar
 from hucheng.cases.clock import Poller, monotonic_s
 from hucheng.cases.desk import Desk
@@ -59,6 +59,7 @@ from hucheng.node.steward.enrolment import Enrolment
 from hucheng.node.steward.entering import Entering
 from hucheng.node.steward.forgetting import Forgetting
 from hucheng.node.steward.gateways import Gateways
+from hucheng.node.steward.refusals import door
 from hucheng.node.steward.requeue import Requeue
 from hucheng.node.steward.retention import Retention, lived_through
 from hucheng.settings import Settings
@@ -320,7 +321,7 @@ async def _serve(settings: Settings, apps: Sequence[App] | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     steward = Steward(open_rooms(settings, apps=apps))
-    server = Server(settings.socket, steward.served)
+    server = door(settings.socket, steward.served, steward.gate)
     tasks: list[asyncio.Task[Any]] = []
     try:
         await server.start()
