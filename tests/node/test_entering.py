@@ -135,8 +135,11 @@ def test_a_mandate_is_between_two_who_are_known_and_she_sees_that_it_was_entered
             house.entering.register(operator, "city.mandates", [row, {**row, "mandate_id": "m9", **wrong}], 4)
         assert refused.value.where == f"city.mandates row 5, {field}"
     assert house.entering.end(operator, "city.mandates", [row]) == 1
+    house.entering.end(operator, "people", [{"id": row["carer"]}])
+    house.entering.end(operator, "city.residents", [{"resident_id": house.mother}])
+    assert house.entering.register(operator, "city.mandates", [row]) == 1, "the file of yesterday, entered again"
     written = [one for one in house.journal.of_person(house.chen, house.mother) if one.action == "registers.write"]
-    assert [one.principal for one in written] == [LOCAL] * 4
+    assert [one.principal for one in written] == [LOCAL] * 5
 
 
 def test_places_stay(house: House) -> None:

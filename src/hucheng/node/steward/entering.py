@@ -173,25 +173,31 @@ class Entering:
         return ended
 
     def _both_known(self, rows: Rows, first: int) -> None:
-        """Raise BadRequest for a mandate from or to somebody nobody has entered; a field left out is found later."""
+        """Raise BadRequest for a mandate from or to somebody nobody has entered; a field left out is found later.
+
+        Who moved away since, or may ask no longer, is no reason: a file may be entered again as it is.
+        """
         for number, row in enumerate(rows, first):
             where, resident, carer = f"{MANDATES} row {number}", row.get("resident_id"), row.get("carer")
-            if resident and self.rooms.registers.live(RESIDENTS, str(resident), sealed=False) is None:
+            if resident and not self._lived_here(str(resident)):
                 raise BadRequest(
-                    f"nobody has entered the resident {resident!r}",
-                    where=f"{where}, resident_id",
-                    mend="enter the residents first",
+                    "nobody has entered this resident", where=f"{where}, resident_id", mend="enter the residents first"
                 )
-            if carer and not self._may_sign_in(str(carer), "carer"):
+            if carer and not self._is_or_was(str(carer), "carer"):
                 raise BadRequest(
-                    f"{carer!r} is no carer who may sign in", where=f"{where}, carer", mend="enter the people first"
+                    "nobody has entered this principal as a carer", where=f"{where}, carer", mend="enter people first"
                 )
 
-    def _may_sign_in(self, principal_id: str, kind: Kind) -> bool:
+    def _lived_here(self, resident_id: str) -> bool:
+        registers = self.rooms.registers
+        held = registers.live(RESIDENTS, resident_id, sealed=False)
+        return held is not None or bool(registers.known_of_person(RESIDENTS, resident_id))
+
+    def _is_or_was(self, principal_id: str, kind: Kind) -> bool:
         try:
             return self.rooms.principals.get(principal_id).kind == kind
-        except Refused:
-            return False
+        except Refused as refusal:
+            return refusal.details.get("policy") == "principal.in-force"
 
 
 def few(rows: Sequence[Any]) -> None:
