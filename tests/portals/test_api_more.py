@@ -47,6 +47,14 @@ def test_every_call_has_a_name_of_its_own_and_says_whether_it_needs_a_token(site
         assert answer.status_code == 401, name
 
 
+def test_the_page_about_calls_lists_every_call_under_a_heading_of_its_language(site: Site) -> None:
+    for language, heading in (("zh", "委托"), ("en", "Mandates")):
+        text = site.client().get(f"/api/v1?lang={language}").text
+        assert f"<h2>{heading}</h2>" in text
+        for path, operations in described(site)["paths"].items():
+            assert all(f"<code>{method.upper()} {path}</code>" in text for method in operations)
+
+
 def test_a_resident_reads_what_the_registers_say_of_her(site: Site) -> None:
     client = asking(site, WANG)
     assert client.get("/api/v1/residents/r-1001").json()["address"].startswith("东园路")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -14,6 +12,19 @@ from hucheng.errors import Refused
 from hucheng.portals.api import audit, cases, decisions, devices, mandates, public, residents
 from hucheng.portals.calls import BASE, Api, openapi
 from hucheng.portals.shell import Door, Shell
+from hucheng.portals.words import mark
+
+GROUPS = (
+    mark("People"),
+    mark("Public"),
+    mark("Cases"),
+    mark("Residents"),
+    mark("Decisions"),
+    mark("Mandates"),
+    mark("Audit"),
+    mark("Devices"),
+)
+"""Headings of the page, in their order."""
 
 
 def install(site: FastAPI, shell: Shell) -> None:
@@ -33,9 +44,7 @@ def install(site: FastAPI, shell: Shell) -> None:
                 visit.turned_away("form", BASE)
                 raise Refused("this form is out of date", policy="forms", needed="open the page again")
             token = shell.tokens.person(visit.who, visit.now, demo=visit.session.demo)
-        groups: dict[str, list[Any]] = {}
-        for call in api.calls:
-            groups.setdefault(call["group"], []).append(call)
+        groups = {visit.words.say(name): [call for call in api.calls if call["group"] == name] for name in GROUPS}
         return visit.page("api.html", groups=groups, token=token)
 
     page.door = Door((), True)  # type: ignore[attr-defined]
