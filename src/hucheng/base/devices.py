@@ -12,6 +12,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from hucheng.base.contracts import Contract
+from hucheng.base.words import Numbers
 
 Ints = NDArray[np.int64]
 HOT_MARGIN = timedelta(hours=1)
@@ -63,17 +64,6 @@ class ListedDevices:
         """Put devices into service."""
         self._rows.extend(rows)
         self._version += 1
-
-
-class Numbers(dict[str, int]):
-    """Names to numbers; -1 for a name that is not there."""
-
-    def __missing__(self, name: str) -> int:
-        return -1
-
-    def of(self, names: Sequence[str]) -> Ints:
-        """The numbers of many names."""
-        return np.fromiter(map(self.__getitem__, names), np.int64, len(names))
 
 
 class Metrics:

@@ -28,7 +28,7 @@ from hucheng.base.judge import CODE, REASONS, Flood, Judged, detail, fresh, judg
 from hucheng.base.lake import Lake
 from hucheng.base.novelty import CONFLICT, DUPLICATE, NEVER, NEW, Novelty
 from hucheng.base.quarantine import Held
-from hucheng.base.readings import READINGS, Rows, gather
+from hucheng.base.readings import READINGS, TAKEN, Rows, gather
 from hucheng.base.recovery import offset_key, reopen
 from hucheng.base.rounds import Kept, Prefixes, Round
 from hucheng.base.stream import Message
@@ -209,8 +209,8 @@ class Keeper:
         stamp = pa.timestamp("us", "UTC")
         return pa.Table.from_arrays(
             [
-                self.devices.resident_column.take(pa.array(self.devices.resident[device])),
-                self.devices.id_column.take(pa.array(device)),
+                _named(self.devices.resident[device], self.devices.resident_column),
+                _named(device, self.devices.id_column),
                 pa.array(self.metrics.name, pa.string()).take(number),
                 pa.array(observed).cast(stamp),
                 pa.array(value),
@@ -219,7 +219,7 @@ class Keeper:
                 pa.array(seq),
                 pa.array(self.devices.simulated[device]),
             ],
-            schema=READINGS,
+            schema=TAKEN,
         )
 
     def _set_aside(self, rows: Rows, judged: Judged, over: NDArray[np.bool_]) -> None:
@@ -290,7 +290,9 @@ class Keeper:
             table = self._tables[name]
             if name not in flight.tried or table.offset() < flight.offset.seq:
                 flight.tried.add(name)
-                table.append(pa.concat_tables(parts), flight.offset.seq, carried)
+                whole = pa.concat_tables(parts)
+                rows = whole.cast(READINGS) if name != quarantine.NAME else whole
+                table.append(rows, flight.offset.seq, carried)
             flight.done.add(name)
         for name in self._tables if flight.erase else ():
             if f"erased {name}" not in flight.done:
@@ -361,3 +363,8 @@ class Keeper:
     def close(self) -> None:
         """Let go of current values."""
         self.current.close()
+
+
+def _named(numbers: Ints, names: pa.Array) -> pa.Array:
+    """Names by number, without writing out each one."""
+    return pa.DictionaryArray.from_arrays(pa.array(numbers, pa.int32()), names)

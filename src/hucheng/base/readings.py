@@ -24,6 +24,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hucheng.base.stream import Message
+from hucheng.base.words import Texts, Words
 
 READINGS = pa.schema(
     [
@@ -38,18 +39,21 @@ READINGS = pa.schema(
         ("simulated", pa.bool_()),
     ]
 )
+NAMES = pa.dictionary(pa.int32(), pa.string())
+TAKEN = pa.schema([(f.name, NAMES if f.name in ("resident_id", "device_id") else f.type) for f in READINGS])
+"""As detectors get them: whom and by which device as numbers with their names."""
 MAX_ROWS = 100_000
 EARLIEST, LATEST = -(2**62), 2**62
 
 
 class Columns(msgspec.Struct, gc=False):
-    """The third format's body."""
+    """The third format's body; texts that come with every batch are decoded apart (`Texts`)."""
 
-    device_id: list[str] | str
-    metric: list[str] | str
+    device_id: msgspec.Raw
+    metric: msgspec.Raw
     observed_at: list[int | str]
     value: list[float]
-    unit: list[str] | str
+    unit: msgspec.Raw
     resident_id: list[str] | None = None
 
 
@@ -104,13 +108,25 @@ class Bad(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass
+class Batch:
+    """The readings of one message, whichever format it had."""
+
+    device: Sequence[str]
+    metric: Sequence[str]
+    observed: list[int | str]
+    value: list[float]
+    unit: Sequence[str]
+    resident: list[str | None] | None = None
+
+
+@dataclass
 class Rows:
     """The readings of several messages, column by column; ``message`` points into ``origins``."""
 
     origins: list[Origin] = field(default_factory=list)
-    device: list[str] = field(default_factory=list)
-    metric: list[str] = field(default_factory=list)
-    unit: list[str] = field(default_factory=list)
+    device: Words = field(default_factory=Words)
+    metric: Words = field(default_factory=Words)
+    unit: Words = field(default_factory=Words)
     resident: list[str | None] = field(default_factory=list)
     observed: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     value: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
@@ -119,7 +135,7 @@ class Rows:
     bad: list[Bad] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.device)
+        return len(self.value)
 
     def raw(self, i: int) -> str:
         """Row ``i`` as a message of its own, fit to be published again."""
@@ -138,6 +154,7 @@ class Rows:
 
 
 _decoder = msgspec.json.Decoder(Envelope)
+_texts = Texts()
 
 
 def gather(messages: Sequence[Message]) -> Rows:
@@ -155,9 +172,9 @@ def gather(messages: Sequence[Message]) -> Rows:
         kept: list[int] | None = None
         try:
             envelope = _decoder.decode(message.data)
-            columns = _columns(envelope, message)
+            batch = _batch(envelope, message)
         except (msgspec.ValidationError, msgspec.DecodeError, ValueError, RecursionError) as error:
-            envelope, columns, kept = _salvage(message, where, str(error), rows.bad)
+            envelope, batch, kept = _salvage(message, where, str(error), rows.bad)
         rows.origins.append(
             Origin(
                 message.seq,
@@ -169,23 +186,23 @@ def gather(messages: Sequence[Message]) -> Rows:
                 envelope.run if message.replay else None,
             )
         )
-        n = len(columns.value)
+        n = len(batch.value)
         if n > MAX_ROWS:
             text = message.data.decode("utf-8", "replace")
             rows.bad.append(Bad(where, 0, "too_large", f"{n} readings, at most {MAX_ROWS}", text))
             continue
         if not n:
             continue
-        rows.device.extend(_spread(columns.device_id, n))
-        rows.metric.extend(_spread(columns.metric, n))
-        rows.unit.extend(_spread(columns.unit, n))
-        rows.resident.extend(columns.resident_id or [None] * n)
-        values.extend(columns.value)
-        kinds = set(map(type, columns.observed_at))
+        rows.device.add(batch.device)
+        rows.metric.add(batch.metric)
+        rows.unit.add(batch.unit)
+        rows.resident.extend(batch.resident or [None] * n)
+        values.extend(batch.value)
+        kinds = set(map(type, batch.observed))
         if kinds == {int}:
-            observed.extend(columns.observed_at)
+            observed.extend(batch.observed)
         else:
-            texts.append((total, [str(item) for item in columns.observed_at]))
+            texts.append((total, [str(item) for item in batch.observed]))
             observed.extend([0] * n)
         counts.append(n)
         owners.append(where)
@@ -250,33 +267,27 @@ def _read_times(rows: Rows, texts: list[tuple[int, list[str]]]) -> None:
     keep = np.ones(len(rows), bool)
     keep[wrong] = False
     kept = np.flatnonzero(keep).tolist()
-    for name in ("device", "metric", "unit", "resident"):
-        column = getattr(rows, name)
-        setattr(rows, name, [column[i] for i in kept])
+    for name in ("device", "metric", "unit"):
+        setattr(rows, name, getattr(rows, name).chosen(kept))
+    rows.resident = [rows.resident[i] for i in kept]
     for name in ("observed", "value", "message", "row"):
         setattr(rows, name, getattr(rows, name)[keep])
 
 
-def _columns(envelope: Envelope, message: Message) -> Columns:
-    """Any of the three formats as columns; ValueError when it is none of them."""
+def _batch(envelope: Envelope, message: Message) -> Batch:
+    """The readings of a message of any of the three formats; ValueError when it is none of them."""
     if envelope.columns is not None:
-        columns = envelope.columns
-        n = len(columns.value)
-        for name in ("device_id", "metric", "observed_at", "unit", "resident_id"):
-            column = getattr(columns, name)
-            if isinstance(column, list) and len(column) != n:
-                raise ValueError(f"columns of different lengths: value has {n}, {name} has {len(column)}")
-        return columns
+        return _of_columns(envelope.columns)
     if envelope.readings is not None:
         some = envelope.readings
         residents = [r.resident_id for r in some]
-        return Columns(
+        return Batch(
             [r.device_id for r in some],
             [r.metric for r in some],
             [r.observed_at for r in some],
             [r.value for r in some],
             [r.unit for r in some],
-            residents if any(residents) else None,  # type: ignore[arg-type]
+            residents if any(residents) else None,
         )
     missing = [name for name in ("metric", "observed_at", "value", "unit") if getattr(envelope, name) is None]
     if missing:
@@ -286,17 +297,29 @@ def _columns(envelope: Envelope, message: Message) -> Columns:
         raise ValueError(f"device_id {device!r} on the topic of {message.device!r}")
     assert envelope.metric is not None and envelope.observed_at is not None
     assert envelope.value is not None and envelope.unit is not None
-    residents_given = [envelope.resident_id] if envelope.resident_id else None
-    return Columns(device, envelope.metric, [envelope.observed_at], [envelope.value], envelope.unit, residents_given)
+    resident: list[str | None] | None = [envelope.resident_id] if envelope.resident_id else None
+    return Batch([device], [envelope.metric], [envelope.observed_at], [envelope.value], [envelope.unit], resident)
 
 
-def _spread(column: list[str] | str, n: int) -> list[str]:
-    return [column] * n if isinstance(column, str) else column
+def _of_columns(columns: Columns) -> Batch:
+    n = len(columns.value)
+    named: dict[str, Sequence[str]] = {}
+    for name in ("device_id", "metric", "unit"):
+        found = _texts.of(getattr(columns, name))
+        named[name] = (found,) * n if isinstance(found, str) else found
+    given: dict[str, Sequence[Any] | None] = {
+        **named, "observed_at": columns.observed_at, "resident_id": columns.resident_id
+    }  # fmt: skip
+    for name, column in given.items():
+        if column is not None and len(column) != n:
+            raise ValueError(f"columns of different lengths: value has {n}, {name} has {len(column)}")
+    residents: list[str | None] | None = list(columns.resident_id) if columns.resident_id else None
+    return Batch(named["device_id"], named["metric"], columns.observed_at, columns.value, named["unit"], residents)
 
 
-def _salvage(message: Message, where: int, problem: str, bad: list[Bad]) -> tuple[Envelope, Columns, list[int]]:
+def _salvage(message: Message, where: int, problem: str, bad: list[Bad]) -> tuple[Envelope, Batch, list[int]]:
     """Take the good rows out of a message that does not decode as a whole; set the others aside."""
-    empty = Columns([], [], [], [], [])
+    empty = Batch([], [], [], [], [])
     text = message.data.decode("utf-8", "replace")
     try:
         body = msgspec.json.decode(message.data)
@@ -323,7 +346,7 @@ def _salvage(message: Message, where: int, problem: str, bad: list[Bad]) -> tupl
             raw = msgspec.json.encode(row).decode()
             device = row.get("device_id") if isinstance(row, dict) else None
             bad.append(Bad(where, number, "malformed", str(error), raw, device if isinstance(device, str) else None))
-    return envelope, _columns(msgspec.structs.replace(envelope, readings=good), message), kept
+    return envelope, _batch(msgspec.structs.replace(envelope, readings=good), message), kept
 
 
 def _loose_rows(body: Any) -> list[Any] | None:

@@ -59,7 +59,7 @@ class StandingView:
             condition = f" WHERE {self._use.where}" if self._use.where else ""
             try:
                 self._db = self._db or connection()
-                self._db.register("batch_", batch)
+                self._db.register("batch_", written_out(batch))
                 picked = self._db.sql(f"SELECT {', '.join(wanted)} FROM batch_{condition}").to_arrow_table()
             except duckdb.Error as error:
                 raise stopped(self._contract, error) from error
@@ -104,3 +104,9 @@ class StandingView:
         detail: dict[str, Any] = {}
         fresh = structs.replace(self._entry, at=now, action=action, people=named, counts=counts, ref=ref, detail=detail)
         self._sink(fresh)
+
+
+def written_out(batch: pa.Table) -> pa.Table:
+    """The table with dictionary-encoded columns as plain ones: DuckDB would take in the whole dictionary each time."""
+    plain = [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in batch.schema]
+    return batch.cast(pa.schema(plain))

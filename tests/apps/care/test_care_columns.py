@@ -58,3 +58,22 @@ def test_noon_in_shanghai() -> None:
 def test_rows_are_sorted_by_device_time_and_metric(rows: list[tuple[int, int, int]]) -> None:
     device, at, minor = (np.array([row[n] for row in rows], np.int64) for n in range(3))
     assert [rows[n] for n in in_order(device, at, minor).tolist()] == sorted(rows)
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2)), min_size=1, max_size=6), max_size=8))
+def test_encoded_batches_get_the_numbers_of_plain_ones(batches: list[list[tuple[int, int]]]) -> None:
+    """Devices that are given on inside a batch, between batches and back again, by one dictionary all the while."""
+    names, people = pa.array([f"d{n}" for n in range(5)]), pa.array([f"r{n}" for n in range(3)])
+    plain, encoded = Devices(), Devices()
+    for batch in batches:
+        device, person = (pa.array(column, pa.int32()) for column in zip(*batch, strict=True))
+        texts = pa.table({"device_id": names.take(device), "resident_id": people.take(person)})
+        codes = pa.table(
+            {
+                "device_id": pa.DictionaryArray.from_arrays(device, names),
+                "resident_id": pa.DictionaryArray.from_arrays(person, people),
+            }
+        )
+        assert plain.of(texts).tolist() == encoded.of(codes).tolist()
+    assert plain.names == encoded.names and plain.residents == encoded.residents
+    assert plain.given_on == encoded.given_on

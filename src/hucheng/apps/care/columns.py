@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import repeat
@@ -40,6 +40,38 @@ def time_column(values: Ints) -> pa.Array:
     return pa.array(values, mask=values == NEVER).cast(TIME)
 
 
+class Places:
+    """The numbers of devices by their place in a dictionary, for as long as batches come with the same one."""
+
+    def __init__(self, devices: pa.DictionaryArray, residents: pa.DictionaryArray) -> None:
+        self._dictionaries = devices.dictionary, residents.dictionary
+        self._number = np.full(len(devices.dictionary), -1, np.int64)
+        self._resident = np.full(len(devices.dictionary), -1, np.int64)
+
+    def same(self, devices: pa.DictionaryArray, residents: pa.DictionaryArray) -> bool:
+        """Whether these are the dictionaries (the same memory, not only the same texts)."""
+        now = devices.dictionary, residents.dictionary
+        return all(
+            len(one) == len(other) and [_at(b) for b in one.buffers()] == [_at(b) for b in other.buffers()]
+            for one, other in zip(self._dictionaries, now, strict=True)
+        )
+
+    def of(
+        self,
+        devices: pa.DictionaryArray,
+        residents: pa.DictionaryArray,
+        batch: pa.Table,
+        otherwise: Callable[[pa.Table], Ints],
+    ) -> Ints:
+        """The number of each row; by ``otherwise`` where a device is new here or has another resident."""
+        device, resident = (one.indices.to_numpy(zero_copy_only=False) for one in (devices, residents))
+        numbers: Ints = self._number[device]
+        if len(numbers) and (numbers.min() < 0 or (self._resident[device] != resident).any()):
+            numbers = otherwise(batch)
+            self._number[device], self._resident[device] = numbers, resident
+        return numbers
+
+
 @dataclass
 class Devices:
     """Devices with the resident each one measures, numbered in the order in which they came.
@@ -57,12 +89,20 @@ class Devices:
     )
     _last: dict[str, int] = field(default_factory=dict)
     """The newest number of each device."""
+    _places: Places | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
     def of(self, batch: pa.Table) -> Ints:
         """The number of each row's device with its resident; unknown ones get the next number."""
+        if (encoded := _encoded(batch)) is not None:
+            if self._places is None or not self._places.same(*encoded):
+                self._places = Places(*encoded)
+            return self._places.of(*encoded, batch, self._of_texts)
+        return self._of_texts(batch)
+
+    def _of_texts(self, batch: pa.Table) -> Ints:
         names = _flat(batch["device_id"]).to_pylist()
         numbers = np.fromiter(map(self._last.get, names, repeat(-1)), np.int64, len(names))
         if len(numbers) and numbers.min() >= 0:
@@ -182,6 +222,25 @@ def _pairs(table: pa.Table) -> tuple[list[tuple[str, str]], Ints]:
         packed, place = np.unique(place * len(people) + person, return_inverse=True)
         which, whose = np.divmod(packed, len(people))
     return [(names[d], people[r]) for d, r in zip(which.tolist(), whose.tolist(), strict=True)], place
+
+
+def _encoded(batch: pa.Table) -> tuple[pa.DictionaryArray, pa.DictionaryArray] | None:
+    """Devices and residents of a batch that brings both as one dictionary-encoded array without nulls; else None."""
+    columns = batch["device_id"], batch["resident_id"]
+    if not all(
+        isinstance(one, pa.ChunkedArray)
+        and one.num_chunks == 1
+        and not one.null_count
+        and pa.types.is_dictionary(one.type)
+        for one in columns
+    ):
+        return None
+    device, resident = (one.chunk(0) for one in columns)
+    return device, resident
+
+
+def _at(buffer: pa.Buffer | None) -> int:
+    return 0 if buffer is None else int(buffer.address)
 
 
 def _flat(column: Any) -> pa.Array:

@@ -248,7 +248,7 @@ class Detection:
     def _select(watch: Watch, table: pa.Table) -> pa.Table:
         """What the detector's purpose may see of new readings; whose they are is noted."""
         seen = watch.standing.select(table)
-        watch.standing.seen(seen.column("resident_id").unique().to_pylist())
+        watch.standing.seen(seen.column("resident_id").cast(pa.string()).unique().to_pylist())
         return seen
 
     def _facts(self, watch: Watch, seen: pa.Table, now: datetime) -> pa.Table:
