@@ -42,7 +42,9 @@ def sole_rewriter(path: Path, patience_s: float = PATIENCE_S) -> Iterator[None]:
                 break
             except BlockingIOError as error:
                 if time.monotonic() >= deadline:
-                    raise LakeError("its files are being rewritten", where=str(path), mend="it is tried again") from error
+                    raise LakeError(
+                        "its files are being rewritten", where=str(path), mend="it is tried again"
+                    ) from error
                 time.sleep(0.05)
         yield
 
