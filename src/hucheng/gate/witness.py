@@ -108,8 +108,15 @@ class Witness:
         refusal.details["journaled"] = True
         return refusal
 
-    def noting(self, who: Principal, why: Purpose, found: Found, person: str | None) -> Callable[[Given], None]:
-        """What writes a hand-out into the journal."""
+    def noting(
+        self,
+        who: Principal,
+        why: Purpose,
+        found: Found,
+        person: str | None,
+        take: Callable[[Entry], None] | None = None,
+    ) -> Callable[[Given], None]:
+        """What writes a hand-out into the journal, or gives it to whoever does before anything leaves (``take``)."""
 
         def note(given: Given) -> None:
             recorded = self.recorded(person)
@@ -131,7 +138,10 @@ class Witness:
                 detail=self._detail(given.reads, recorded),
                 **asked_by(who),
             )
-            self.append(entry, given.numbers)
+            if take is not None and given.numbers is None:
+                take(entry)
+            else:
+                self.append([entry], given.numbers)
 
         return note
 
@@ -165,14 +175,15 @@ class Witness:
             return None
         return person if self._keys.people([person], make=False) else None
 
-    def append(self, entry: Entry, numbers: BitMap | None = None) -> None:
+    def append(self, entries: Sequence[Entry], numbers: BitMap | None = None) -> None:
+        """Entries into the journal, durable when it returns. Raises Unavailable, LedgerError."""
         if self._journal is None:
             raise Unavailable("this process keeps no journal, so it hands nothing out", mend="ask the steward")
-        self._journal.append([entry], numbers=numbers)
+        self._journal.append(entries, numbers=numbers)
 
     def sink(self, entry: Entry) -> None:
         """Take an entry: into the sink this process was given, else into the journal."""
         if self._given is not None:
             self._given(entry)
         else:
-            self.append(entry)
+            self.append([entry])
