@@ -6,12 +6,16 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from hucheng.errors import Refused
+from hucheng.gate import Principal, Read
 from hucheng.node.home.people import LOCAL
 from hucheng.portals.services import Services
+from hucheng.portals.session import NAME, Session
 from hucheng.portals.site import build
 
 from .house import House
@@ -118,9 +122,35 @@ def test_mandates_are_seen_by_both_sides_while_they_last(house: House, asking: A
     house.entering.end(house.who(LOCAL), "city.mandates", [mandate])
     for what in (place, f"{place}/mandates"):
         assert family.get(what).json()["policy"] == "mandate.in-force"
-    assert family.get("/mandates").json()["policy"] == "mandate.access.registers"
+    assert family.get("/mandates").json() == []
     assert chen.get(f"{place}/mandates").json() == []
     assert {chen.get("/mandates").status_code, asking("li-min").get("/mandates").status_code} == {403}
+
+
+def test_who_holds_no_mandate_is_told_so_and_sees_nobody(house: House, site: FastAPI, asking: Asking) -> None:
+    family = house.who(FAMILY)
+    stranger = Principal("zhao-lei", "carer", "赵磊", family.org)
+    house.steward.rooms.principals.put([stranger])
+    carer, place = asking(stranger.id), f"/residents/{house.mother}"
+    assert (carer.get("/mandates").status_code, carer.get("/mandates").json()) == (200, [])
+    for what in (place, f"{place}/mandates", f"{place}/devices", f"{place}/cases"):
+        assert carer.get(what).status_code == 403, what
+    gate: Any = house.steward.served["gate"]
+    for read in (
+        Read("city.mandates", "rows", where={"carer": FAMILY}),
+        Read("city.mandates", "rows", where={"resident_id": [house.mother, somebody_else(house)]}),
+        Read("city.mandates", "rows"),
+    ):
+        assert gate.look(stranger, "mandate.access", [read]) == [[]]
+    for dataset in ("city.residents", "city.devices"):
+        with pytest.raises(Refused):
+            gate.look(stranger, "mandate.access", [Read(dataset, "rows")])
+    page = TestClient(site)
+    page.cookies.set(NAME, str(site.state.shell.sessions._signer.dumps(msgspec.to_builtins(Session(stranger, True)))))
+    answer = page.get("/family", headers={"accept-language": "en"})
+    assert answer.status_code == 200 and "Nobody has given you a mandate" in answer.text
+    heads = house.journal.heads(house.who("zhou-jing"), 20)
+    assert "given" in {one.result for one in heads if one.datasets == ("city.mandates",)}
 
 
 def test_a_carer_reaches_as_far_as_her_scopes(house: House, asking: Asking) -> None:
