@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,7 +84,7 @@ class Use(Struct, frozen=True, forbid_unknown_fields=True):
     smallest_group: int = 1
 
 
-class Contract(Struct, frozen=True):
+class Contract(Struct, frozen=True, dict=True):
     """The promise about one dataset."""
 
     id: str
@@ -102,7 +103,7 @@ class Contract(Struct, frozen=True):
     device_rate: tuple[float, int] | None = None
     store: str = "lake"
 
-    @property
+    @cached_property
     def field_names(self) -> tuple[str, ...]:
         """Names of all fields in their order."""
         return tuple(field.name for field in self.fields)

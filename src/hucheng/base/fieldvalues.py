@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -62,13 +63,13 @@ def entered(contract: Contract, row: dict[str, Any], place: int) -> dict[str, An
     return made
 
 
-def shaped(contract: Contract, data: dict[str, Any]) -> dict[str, Any]:
-    """The fields in the contract's order out of the ledger's JSON. ValueError names a field that holds something else.
+def shaped(fields: Iterable[Field], data: dict[str, Any]) -> dict[str, Any]:
+    """These fields in their order out of the ledger's JSON. ValueError names a field that holds something else.
 
     Numbers and truth values are what JSON made of them; dates and times are made of texts.
     """
     row: dict[str, Any] = {}
-    for field in contract.fields:
+    for field in fields:
         value = data.get(field.name)
         if value is not None:
             try:

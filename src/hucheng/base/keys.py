@@ -156,6 +156,10 @@ class Keys:
         found = self._people.get(resident_id)
         return found if found is not None else self.people([resident_id], conn=conn)[resident_id]
 
+    def known(self, resident_id: str) -> bool:
+        """Whether this person has a key; none is made."""
+        return resident_id in self._people or bool(self.people([resident_id], make=False))
+
     def people(
         self, resident_ids: Iterable[str], *, conn: Connection | None = None, make: bool = True
     ) -> dict[str, Person]:

@@ -32,11 +32,11 @@ from hucheng.base.bitemporal import (
     utc,
 )
 from hucheng.base.catalogue import Catalogue
-from hucheng.base.contracts import Contract
+from hucheng.base.contracts import Contract, Field
 from hucheng.base.fieldvalues import entered, shaped
 from hucheng.base.keys import Keys, sealed, unsealed
 from hucheng.base.ledger import Ledger, after_commit, insert, picked
-from hucheng.base.remembered import Remembered
+from hucheng.base.remembered import Held, Remembered
 from hucheng.errors import BadRequest, KeyMissing, LedgerError
 
 log = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ class Registers:
         moment = at or self._clock()
         for row in found:
             if holds(row, moment):
-                return self._opened(contract, row) if sealed else self._shaped(contract, row, row.data)
+                return self._opened(contract, row) if sealed else self._plain(contract, row)
         return None
 
     def of_person(self, dataset: str, resident_id: str, *, at: datetime | None = None) -> list[dict[str, Any]]:
@@ -213,7 +213,7 @@ class Registers:
         query = as_known(dataset).where(holding(at or self._clock())).order_by(register.c.key)
         with self._ledger.read() as conn:
             rows = conn.execute(query).all()
-        return [data for _, data in _sound(rows, lambda row: self._shaped(contract, row, row.data))]
+        return [data for _, data in _sound(rows, lambda row: self._plain(contract, row))]
 
     def history(self, dataset: str, key: str | Sequence[str]) -> list[Row]:
         """Everything ever known about a key, by when it became known."""
@@ -345,15 +345,24 @@ class Registers:
         return {"data": msgspec.to_builtins(plain, str_keys=True), "sealed": body}
 
     def _opened(self, contract: Contract, row: Any, ciphers: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        data = dict(row.data)
+        data = self._plain(contract, row)
         if row.sealed is not None:
-            data |= msgspec.msgpack.decode(self._unseal(contract, row, ciphers))
-        return self._shaped(contract, row, data)
+            secret = msgspec.msgpack.decode(self._unseal(contract, row, ciphers))
+            data |= self._shaped(contract, row, [f for f in contract.fields if f.name in secret], secret)
+        return data
+
+    def _plain(self, contract: Contract, row: Any) -> dict[str, Any]:
+        """The fields that are not sealed; of a row in memory they are made once."""
+        if not isinstance(row, Held):
+            return self._shaped(contract, row, contract.fields, row.data)
+        if row.plain is None:
+            row.plain = self._shaped(contract, row, contract.fields, row.data)
+        return dict(row.plain)
 
     @staticmethod
-    def _shaped(contract: Contract, row: Any, data: dict[str, Any]) -> dict[str, Any]:
+    def _shaped(contract: Contract, row: Any, fields: Iterable[Field], data: dict[str, Any]) -> dict[str, Any]:
         try:
-            return shaped(contract, data)
+            return shaped(fields, data)
         except ValueError as error:
             # Its number, never its key, which may name a person: this goes into logs.
             raise LedgerError(
@@ -372,7 +381,7 @@ class Registers:
 
     def _open_all(self, contract: Contract, rows: Sequence[Any]) -> list[tuple[Any, dict[str, Any]]]:
         people = {row.resident_id for row in rows if row.sealed is not None and row.resident_id is not None}
-        ciphers = self._keys.people(people, make=False)
+        ciphers = self._keys.people(people, make=False) if people else {}
         return _sound(rows, lambda row: self._opened(contract, row, ciphers))
 
     def _rows(self, contract: Contract, rows: Sequence[Any]) -> list[Row]:

@@ -98,8 +98,11 @@ class View:
             part = self._part(read.dataset)
             rows = self._read(part, read)
             person = part.contract.person
-            if person is not None:
-                people.update(row[person] for row in rows if row.get(person) is not None)
+            if person is not None and rows:
+                one = self._scope.person  # then `_read` has looked at every row
+                people.update(
+                    [one] if one is not None else [row[person] for row in rows if row.get(person) is not None]
+                )
             count += len(rows)
             handed.append(hand_out(part.contract, part.use, rows))
         uses = tuple({read.dataset: self._uses[read.dataset] for read in reads}.values())

@@ -173,7 +173,7 @@ class Witness:
         """The person, if we know anybody of this id: a made-up id must not become a person of the journal."""
         if person is None:
             return None
-        return person if self._keys.people([person], make=False) else None
+        return person if self._keys.known(person) else None
 
     def append(self, entries: Sequence[Entry], numbers: BitMap | None = None) -> None:
         """Entries into the journal, durable when it returns. Raises Unavailable, LedgerError."""
