@@ -18,15 +18,16 @@ function draw(place) {
   const size = parseFloat(getComputedStyle(document.documentElement).fontSize);
   const text = { color: colour("--ink-2"), fontSize: Math.max(12, size * 0.8), fontFamily: getComputedStyle(document.body).fontFamily };
   const inks = ["--series-1", "--series-2", "--series-3", "--series-4"].map(colour);
+  const long = data.series.map((one) => one.name).join("").length * text.fontSize * 0.6 + data.series.length * 60 > canvas.clientWidth; // the legend takes two lines
   const chart = echarts.init(canvas, null, { renderer: "canvas" });
   chart.setOption({
     animation: false,
     textStyle: text,
-    grid: { left: 8, right: 16, top: 44, bottom: 8, containLabel: true },
+    grid: { left: 8, right: 16, top: long ? 68 : 44, bottom: 8, containLabel: true },
     legend: { top: 4, left: 0, textStyle: text, itemWidth: 34 },
     tooltip: { trigger: "axis", renderMode: "richText", valueFormatter: (value) => `${value} ${data.unit}` },
     xAxis: { type: "time", axisLabel: { ...text, hideOverlap: true }, axisLine: { lineStyle: { color: colour("--line-strong") } } },
-    yAxis: { type: "value", scale: true, ...(data.series.every((one) => one.step) ? { min: 0, max: 1, interval: 1 } : {}), name: data.unit, nameTextStyle: { ...text, align: "left" }, axisLabel: text, splitLine: { lineStyle: { color: colour("--line") } } },
+    yAxis: { type: "value", scale: true, ...(data.series.every((one) => one.step) ? { min: 0, max: 1, interval: 1 } : {}), axisLabel: text, splitLine: { lineStyle: { color: colour("--line") } } },
     series: data.series.map((one, index) => ({
       name: one.name,
       type: "line",
@@ -39,7 +40,7 @@ function draw(place) {
       color: inks[index % inks.length],
       lineStyle: { width: 2, type: DASHES[index % DASHES.length] },
       markLine: one.limit
-        ? { silent: true, symbol: "none", label: { formatter: one.limit.name, position: "insideEndTop", color: colour("--cinnabar"), fontSize: text.fontSize }, lineStyle: { color: colour("--cinnabar"), type: "dashed" }, data: [{ yAxis: one.limit.value }] }
+        ? { silent: true, symbol: "none", label: { formatter: one.limit.name, position: "insideStartTop", color: colour("--cinnabar"), fontSize: text.fontSize }, lineStyle: { color: colour("--cinnabar"), type: "dashed" }, data: [{ yAxis: one.limit.value }] }
         : undefined,
     })),
   });

@@ -4,16 +4,22 @@ const skew = (() => {
   return Number.isNaN(served) ? 0 : served - Date.now();
 })();
 
+const zh = document.documentElement.lang.startsWith("zh");
+
+/** A length of time as people read it: minutes and seconds, from an hour on hours, from two days on days. */
+function spoken(seconds) {
+  const minutes = Math.floor(seconds / 60), hours = Math.floor(seconds / 3600), days = Math.floor(seconds / 86400);
+  if (hours < 1) return `${minutes}:${String(seconds % 60).padStart(2, "0")}`;
+  if (days < 2) return zh ? `${hours} 小时 ${minutes % 60} 分` : `${hours} h ${String(minutes % 60).padStart(2, "0")} min`;
+  return zh ? `${days} 天 ${hours % 24} 小时` : `${days} days ${hours % 24} h`;
+}
+
 function paint() {
   for (const element of document.querySelectorAll("[data-due]")) {
     const left = Math.round((Date.parse(element.dataset.due) - Date.now() - skew) / 1000);
     const late = left < 0;
     const seconds = Math.abs(left);
-    const text =
-      seconds < 3600
-        ? `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`
-        : `${Math.floor(seconds / 3600)} h ${String(Math.floor((seconds % 3600) / 60)).padStart(2, "0")} min`;
-    element.textContent = (late ? element.dataset.late || "−" : "") + text;
+    element.textContent = (late ? element.dataset.late || "−" : "") + spoken(seconds);
     element.classList.toggle("is-late", late);
   }
 }
