@@ -5,12 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from gate.gatekit import PULSE, City, readings
 from hucheng.errors import Refused, Unavailable
 from hucheng.gate import Entry, Read
 from hucheng.gate.entries import from_stream, to_stream
+from hucheng.gate.standing import Crowd
+
+
+def ids(people: list[str]) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(people, pa.string())])
 
 
 def stand(city: City, why: str = "test.watch", name: str = "node", **more: Any) -> Any:
@@ -21,10 +27,10 @@ def test_opened_each_hour_with_counts_and_people_and_closed(city: City) -> None:
     view = stand(city)
     batch = view.select(readings().slice(0, 20))
     assert batch.column_names == ["resident_id", "device_id", "metric", "observed_at", "value"]
-    view.seen(["R1", "R2"])
+    view.seen(ids(["R1", "R2"]))
     assert city.lines("chen") == []  # it was opened, but nobody was seen yet
     city.clock.pass_(hours=1)
-    view.seen(["R1"])
+    view.seen(ids(["R1"]))
     (line,) = city.lines("chen")
     assert (line.kind, line.action, line.counts, line.purpose) == (
         "standing",
@@ -33,7 +39,7 @@ def test_opened_each_hour_with_counts_and_people_and_closed(city: City) -> None:
         "test.watch",
     )
     assert len(city.lines("zhang")) == 1
-    view.seen(["R1"])
+    view.seen(ids(["R1"]))
     view.close()
     assert [line.action for line in city.lines("chen")] == ["closed", "hourly"]
     assert len(city.lines("zhang")) == 1
@@ -75,9 +81,9 @@ def test_entries_travel_by_the_stream_and_count_once(town: City) -> None:
     sent: list[Entry] = []
     away = town.gate_with(journal=None, sink=sent.append)
     view = away.stand(town.who("node"), "test.watch", PULSE)
-    view.seen(["R1"])
+    view.seen(ids(["R1"]))
     town.clock.pass_(hours=2)
-    view.seen([])
+    view.seen(ids([]))
     assert [entry.action for entry in sent] == ["opened", "hourly"]
     messages = [message for entry in sent for message in to_stream(entry)]
     for _ in range(2):  # redelivered after a crash
@@ -108,10 +114,20 @@ def test_what_could_not_be_sent_is_still_owed(town: City) -> None:
         sent.append(entry)
 
     view = town.gate_with(journal=None, sink=sink).stand(town.who("node"), "test.watch", PULSE)
-    view.seen(["R1"])
+    view.seen(ids(["R1"]))
     broken[0] = True
     with pytest.raises(Unavailable):
         view.beat(town.clock() + timedelta(hours=1))
     broken[0] = False
     view.beat(town.clock() + timedelta(hours=1))
     assert list(sent[-1].people) == ["R1"]
+
+
+def test_people_are_the_same_whether_their_names_come_in_a_dictionary_or_not() -> None:
+    crowd, names = Crowd(), pa.array(["R1", "R2", "R3", "R4"])
+    assert not crowd
+    crowd.add(pa.DictionaryArray.from_arrays(pa.array([0, 0, 2], pa.int32()), names))
+    crowd.add(pa.DictionaryArray.from_arrays(pa.array([3], pa.int32()), names))
+    crowd.add(pa.DictionaryArray.from_arrays(pa.array([None, 0], pa.int32()), pa.array(["R9", "R8"])))
+    crowd.add(pa.array(["R5", None]))
+    assert crowd and sorted(crowd) == ["R1", "R3", "R4", "R5", "R9"]

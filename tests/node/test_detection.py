@@ -36,8 +36,8 @@ class Counting(Open):
     def beat(self, now: datetime) -> None:
         self.noted.append(sorted(set(self.people)))
 
-    def seen(self, resident_ids: Any) -> None:
-        self.people += resident_ids
+    def seen(self, residents: pa.ChunkedArray) -> None:
+        self.people += residents.unique().to_pylist()
 
     def close(self) -> None:
         self.closed += 1

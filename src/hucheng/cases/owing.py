@@ -130,6 +130,7 @@ def _read(conn: Connection, which: ColumnElement[bool], limit: int = 500, offset
             owner_name=row.owner_name,
             community=row.community,
             urgent=row.urgent,
+            resident_id=row.resident_id,
         )
         for row in conn.execute(query)
     ]

@@ -119,6 +119,7 @@ class Owed(msgspec.Struct):
     owner_name: str | None
     community: str
     urgent: bool = False
+    resident_id: str = ""
 
 
 class CaseView(msgspec.Struct):

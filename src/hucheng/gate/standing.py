@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 from msgspec import structs
 
@@ -40,7 +41,7 @@ class StandingView:
         self._sink = sink
         self._clock = clock
         self._register = register
-        self._people: set[str] = set()
+        self._people = Crowd()
         self._rows = 0
         self._since = clock()
         self._lock = threading.Lock()
@@ -66,10 +67,11 @@ class StandingView:
         self._rows += picked.num_rows
         return picked
 
-    def seen(self, resident_ids: Iterable[str]) -> None:
-        """Note whose data was looked at; once an hour the journal gets it."""
+    def seen(self, residents: pa.ChunkedArray) -> None:
+        """Note whose data was looked at (a column of resident ids); once an hour the journal gets it."""
         with self._lock:
-            self._people.update(resident_ids)
+            for chunk in residents.chunks:
+                self._people.add(chunk)
         now = self._clock()
         if now - self._since >= EVERY:
             self.beat(now)
@@ -77,13 +79,14 @@ class StandingView:
     def beat(self, now: datetime) -> None:
         """Write down what was seen since the last time; nothing when nothing was."""
         with self._lock:
-            people, rows, self._people, self._rows, self._since = self._people, self._rows, set(), 0, now
+            people, rows = self._people, self._rows
+            self._people, self._rows, self._since = Crowd(), 0, now
         if people or rows:
             try:
                 self._send("hourly", now, people, rows)
             except Exception:
                 with self._lock:  # it is still owed to these people: the next beat carries it
-                    self._people |= people
+                    self._people.names.update(people)
                     self._rows += rows
                 raise
 
@@ -110,3 +113,37 @@ def written_out(batch: pa.Table) -> pa.Table:
     """The table with dictionary-encoded columns as plain ones: DuckDB would take in the whole dictionary each time."""
     plain = [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in batch.schema]
     return batch.cast(pa.schema(plain))
+
+
+class Crowd:
+    """Whose data was looked at. Of a column that brings its dictionary, places are noted; names are made when asked."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self._dictionary: pa.Array | None = None
+        self._marks = np.empty(0, bool)
+
+    def add(self, ids: pa.Array) -> None:
+        """Those in one column."""
+        ids = ids.drop_null()
+        if not pa.types.is_dictionary(ids.type):
+            self.names.update(ids.unique().to_pylist())
+            return
+        if self._dictionary is None or not _same(self._dictionary, ids.dictionary):
+            self.names = set(self)
+            self._dictionary, self._marks = ids.dictionary, np.zeros(len(ids.dictionary), bool)
+        self._marks[ids.indices.to_numpy(zero_copy_only=False)] = True
+
+    def __iter__(self) -> Iterator[str]:
+        if self._dictionary is None:
+            return iter(self.names)
+        return iter(self.names | set(self._dictionary.filter(pa.array(self._marks)).to_pylist()))
+
+    def __bool__(self) -> bool:
+        return bool(self.names) or bool(self._marks.any())
+
+
+def _same(one: pa.Array, other: pa.Array) -> bool:
+    """Whether two arrays are the same memory (not only the same values, which would take as long as the work saved)."""
+    where = [[buffer and buffer.address for buffer in array.buffers()] for array in (one, other)]
+    return len(one) == len(other) and one.offset == other.offset and where[0] == where[1]

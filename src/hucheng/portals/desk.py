@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
 
-from hucheng.cases.views import OUTCOMES, CaseRow, CaseView
+from hucheng.cases.views import OUTCOMES, CaseRow, CaseView, Owed
 from hucheng.decisions.record import RESULTS
 from hucheng.errors import HuchengError, NotFound, Refused, Unavailable
 from hucheng.portals.about import rows_of
@@ -68,7 +69,8 @@ def entrance(shell: Shell) -> Entrance:
         offset = visit.whole("offset", 0, 0, 1_000_000)
         desk = visit.services.desk
         rows, total = await asyncio.gather(desk.owed(visit.who, PAGE, offset), desk.owed_count(visit.who))
-        return visit.page("desk/owed.html", owed=rows, total=total, offset=offset, size=PAGE)
+        names = await names_of(visit, rows)
+        return visit.page("desk/owed.html", owed=rows, names=names, total=total, offset=offset, size=PAGE)
 
     @door.page("/desk/find")
     async def find(visit: Visit) -> Response:
@@ -135,7 +137,7 @@ async def found(visit: Visit, wanted: str) -> list[CaseRow]:
         return []
 
 
-async def names_of(visit: Visit, cases: list[CaseRow]) -> dict[str, str]:
+async def names_of(visit: Visit, cases: Sequence[CaseRow | Owed]) -> dict[str, str]:
     """Names of the people in these lines, as far as working the queue may show them."""
     try:
         rows = await rows_of(visit.services, visit.who, [row.resident_id for row in cases if row.resident_id])

@@ -97,6 +97,7 @@ class Entrance:
                 "this entrance is not yours",
                 policy="entrance",
                 needed="sign in as: " + ", ".join(self.kinds),
+                kinds=sorted(self.kinds),
             )
         return visit
 

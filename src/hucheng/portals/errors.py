@@ -18,6 +18,12 @@ from hucheng.errors import BadRequest, HuchengError, NotFound, Unavailable
 from hucheng.portals.shell import Shell, SignInNeeded
 from hucheng.portals.words import mark
 
+SAID: tuple[str, ...] = (
+    mark("this entrance is not yours"),
+    mark("there is no such case"),
+)
+"""What our own doors say, for the catalogue."""
+
 log = logging.getLogger("hucheng.portals")
 
 TITLES: Mapping[int, tuple[str, str]] = {

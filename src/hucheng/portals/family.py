@@ -85,7 +85,7 @@ async def show(visit: Visit) -> Response:
         "family/case.html",
         who=await named(visit, resident),
         view=view,
-        now=now_of(view, visit.words),
+        now=now_of(view, visit.words, own=False),
         stage=stage_of(view),
     )
 

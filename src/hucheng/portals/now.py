@@ -38,29 +38,31 @@ def stage_of(view: CaseView) -> Stage:
     return "coming" if view.eta_minutes else "taken"
 
 
-def now_of(view: CaseView, words: Words) -> Now:
-    """The sentence for one case."""
+def now_of(view: CaseView, words: Words, *, own: bool = True) -> Now:
+    """The sentence for one case; ``own``: said to the person it is about, not to her family."""
     row, stage = view.row, stage_of(view)
     name = view.responder or row.assigned_name or words.say("A colleague")
     what = words.tell(row.title)
+    about = words.say("About: %(what)s.", what=what)
     if stage == "calling" and not row.urgent:
         head = words.say("The centre has been told")
         line = words.say("About: %(what)s. It is not urgent; somebody will see to it.", what=what)
     elif stage == "calling":
-        head = words.say("Help is being called")
+        head = words.say("Help is being called") if own else words.say("Help is on call")
         line = words.say("%(tier)s has been told. Somebody will answer shortly.", tier=words.tell(row.tier_name))
     elif stage == "taken":
         head = words.say("%(name)s is looking after it", name=name)
-        line = words.say("About: %(what)s. You will be called.", what=what)
+        line = words.say("About: %(what)s. You will be called.", what=what) if own else about
     elif stage == "coming":
         head = words.say("Someone is coming: %(name)s, %(minutes)s minutes", name=name, minutes=view.eta_minutes)
-        line = words.say("About: %(what)s. Please stay where you are if you can.", what=what)
+        stay = words.say("About: %(what)s. Please stay where you are if you can.", what=what)
+        line = stay if own else about
     elif stage == "there":
-        head = words.say("%(name)s is with you", name=name)
-        line = words.say("About: %(what)s.", what=what)
+        head = words.say("%(name)s is with you", name=name) if own else words.say("%(name)s is there", name=name)
+        line = about
     else:
         head = words.say("It has been taken care of")
-        line = words.say("About: %(what)s.", what=what)
+        line = about
     return Now(stage, head, line, both(head, line, words), row.id)
 
 
@@ -73,7 +75,7 @@ def quiet(words: Words) -> Now:
 async def latest(desk: Desk, who: Principal, rows: list[CaseRow], words: Words) -> Now | None:
     """The sentence for the case a person should hear of first; None where nothing is open."""
     row = most_urgent(rows)
-    return now_of(await desk.case(who, row.id), words) if row else None
+    return now_of(await desk.case(who, row.id), words, own=who.kind != "carer") if row else None
 
 
 async def happening(desk: Desk, who: Principal, rows: list[CaseRow], words: Words) -> Now:

@@ -42,7 +42,11 @@ RESULTS: Mapping[str, str] = {
     "closed": mark("closed"),
     "failed": mark("failed"),
 }
-REQUEST_KINDS: Mapping[str, str] = {"purpose": mark("purpose"), "policies": mark("policies")}
+REQUEST_KINDS: Mapping[str, str] = {
+    "purpose": mark("purpose"),
+    "policies": mark("policies"),
+    "uses": mark("uses of its data"),
+}
 REQUEST_STATES: Mapping[str, str] = {
     "requested": mark("waits"),
     "accepted": mark("accepted"),
@@ -151,6 +155,7 @@ EXTRA_TITLES: Mapping[str, str] = {
 VERBS: Mapping[str, str] = {
     "read": mark("%(who)s looked at: %(what)s"),
     "standing": mark("%(who)s watches the readings: %(what)s"),
+    "standing.register": mark("%(who)s looked something up to find alarms: %(what)s"),
     "bulk": mark("%(who)s counted over many people: %(what)s"),
     "refused": mark("%(who)s was refused: %(what)s"),
     "journal.read": mark("%(who)s read this journal"),
@@ -168,8 +173,22 @@ VERBS: Mapping[str, str] = {
 }
 
 
-def looked(entry: Any, me: str | None, lexicon: Lexicon, words: Words) -> str:
-    """One line of the journal in a sentence."""
+OF_OTHERS: Mapping[str, str] = {
+    "cases.take": mark("%(who)s took the alarm"),
+    "cases.go": mark("%(who)s set out"),
+    "cases.visit": mark("%(who)s was there"),
+    "cases.note": mark("%(who)s wrote a note in the case"),
+    "cases.hand_over": mark("%(who)s handed the case over"),
+    "cases.answer": mark("%(who)s gave an answer"),
+    "cases.close": mark("%(who)s closed the case"),
+    "cases.open": mark("%(who)s opened a case"),
+    "registers.write": mark("%(who)s changed what a register says"),
+}
+"""What is said otherwise to whom it is not about."""
+
+
+def looked(entry: Any, me: str | None, lexicon: Lexicon, words: Words, *, own: bool = True) -> str:
+    """One line of the journal in a sentence; ``own``: said to the person it is about."""
     action = str(getattr(entry, "action", "read") or "read")
     kind = str(getattr(entry, "kind", "look"))
     name = getattr(entry, "principal_name", None) or getattr(entry, "principal", "")
@@ -180,14 +199,17 @@ def looked(entry: Any, me: str | None, lexicon: Lexicon, words: Words) -> str:
         who = (
             role
             if getattr(entry, "principal_kind", "") == "service" or not name
-            else f"{name} ({role})"
+            else words.say("%(name)s (%(role)s)", name=name, role=role)
             if role
             else str(name)
         )
     verb = "refused" if getattr(entry, "result", "given") == "refused" or kind == "refused" else ""
     verb = verb or (kind if kind in ("standing", "bulk") else action if action in VERBS else "deed")
+    if verb == "standing" and action == "register":
+        verb = "standing.register"
     what = lexicon.data_titles(getattr(entry, "datasets", ()), words) or "—"
-    return words.say(VERBS[verb], who=who, what=what, action=action)
+    said = VERBS[verb] if own else OF_OTHERS.get(verb, VERBS[verb])
+    return words.say(said, who=who, what=what, action=action)
 
 
 TOGETHER = timedelta(minutes=30)

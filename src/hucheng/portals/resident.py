@@ -64,7 +64,9 @@ def entrance(shell: Shell) -> Entrance:
     @door.page("/me/cases/{case_id}")
     async def case(visit: Visit) -> Response:
         view = await visit.services.desk.case(visit.who, visit.path["case_id"])
-        return visit.page("me/case.html", view=view, now=now_of(view, visit.words), stage=stage_of(view))
+        me = (person_of(visit), visit.who.id)
+        owed = [one for one in view.owed if one.to in me or one.kind == "appeal"]
+        return visit.page("me/case.html", view=view, owed=owed, now=now_of(view, visit.words), stage=stage_of(view))
 
     @door.page("/me/help", fragment=True)
     async def call_help(visit: Visit) -> Response:

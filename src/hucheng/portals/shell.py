@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from jinja2 import ChainableUndefined, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 
 from hucheng.errors import HuchengError, NotFound
@@ -78,6 +79,7 @@ class Shell:
         env.globals["city"] = self.services.city
         env.globals["apps"] = self.apps
         env.filters["json_data"] = _json_data
+        env.filters["ticked"] = _ticked
         return env
 
     def render(self, template: str, visit: Visit, values: Mapping[str, Any]) -> str:
@@ -111,6 +113,11 @@ def _files() -> Mapping[str, str]:
             where=str(DIST),
             mend="install the package again with pip (its build makes them)",
         ) from error
+
+
+def _ticked(text: str) -> Markup:
+    """A docstring's summary: what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped before)
 
 
 def _json_data(value: Any) -> Markup:

@@ -127,7 +127,8 @@ class Visit:
 
     def looked(self, entry: Any) -> str:
         """A line of the journal in a sentence."""
-        return looked(entry, self.principal.id if self.principal else None, self.shell.lexicon, self.words)
+        own = self.principal is not None and self.principal.kind == "resident"
+        return looked(entry, self.principal.id if self.principal else None, self.shell.lexicon, self.words, own=own)
 
     def data_titles(self, entry: Any) -> str:
         """The datasets of a line of the journal."""
@@ -139,7 +140,7 @@ class Visit:
 
     def basis(self, pack: Mapping[str, Any]) -> str:
         """What a rule pack rests on."""
-        return self.words.tell(pack.get("basis"))
+        return self.law(self.words.tell(pack.get("basis")))
 
     def figures(self, rows: Any, contract: Any, limits: Any = None) -> list[Figure]:
         """Charts of readings."""
@@ -169,10 +170,26 @@ class Visit:
         """What became of a request, in words."""
         return self.words.say(REQUEST_STATES.get(state, state))
 
-    def needed(self, text: Any) -> str:
-        """What a refusal says would open it: ``中文|English`` in this language."""
-        parts = str(text).split("|")
-        return parts[0 if self.language == "zh" else -1]
+    def needed(self, error: HuchengError) -> Markup:
+        """What a refusal says would open it, in this language where it says so."""
+        found = error.details.get("needed_zh") if self.language == "zh" else None
+        kinds = error.details.get("kinds")
+        if kinds:
+            named = self.words.say(", ").join(self.kind(kind) for kind in kinds)
+            found = self.words.say("to sign in as: %(kinds)s", kinds=named)
+        return escape(found) if found else self.said(error.details.get("needed", ""))
+
+    def said(self, text: str) -> Markup:
+        """What an error says: in this language where that is known, otherwise marked as English."""
+        found = self.words.say(text) if text else ""
+        if found == text and self.language != "en":
+            return Markup('<span lang="en">{}</span>').format(text)
+        return escape(found)
+
+    def law(self, text: str | None) -> str:
+        """A legal basis, written as ``中文 (English)``: the half in this language; whole where it is not so written."""
+        both = BOTH.fullmatch(text or "")
+        return both[1 if self.language == "zh" else 2] if both else text or ""
 
     @cached_property
     def csrf(self) -> Markup:

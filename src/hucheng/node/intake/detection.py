@@ -11,7 +11,7 @@ at is kept for a second look.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hucheng.apps import AT, ROW, Detector
 from hucheng.decisions.findings import FactUsed, Finding, Reason, finding_id
@@ -36,8 +37,8 @@ class Standing(Protocol):
         """The batch with the permitted fields only."""
         ...
 
-    def seen(self, resident_ids: Iterable[str]) -> None:
-        """Whose readings were looked at."""
+    def seen(self, residents: pa.ChunkedArray) -> None:
+        """Whose readings were looked at: a column of resident ids, plain or dictionary-encoded."""
         ...
 
     def beat(self, now: datetime) -> None:
@@ -56,7 +57,7 @@ class Open:
         """All fields."""
         return batch
 
-    def seen(self, resident_ids: Iterable[str]) -> None:
+    def seen(self, residents: pa.ChunkedArray) -> None:
         """Nothing is noted."""
 
     def beat(self, now: datetime) -> None:
@@ -248,7 +249,7 @@ class Detection:
     def _select(watch: Watch, table: pa.Table) -> pa.Table:
         """What the detector's purpose may see of new readings; whose they are is noted."""
         seen = watch.standing.select(table)
-        watch.standing.seen(seen.column("resident_id").cast(pa.string()).unique().to_pylist())
+        watch.standing.seen(seen.column("resident_id"))
         return seen
 
     def _facts(self, watch: Watch, seen: pa.Table, now: datetime) -> pa.Table:
@@ -258,7 +259,8 @@ class Detection:
     def _decide(self, watch: Watch, facts: pa.Table, now: datetime) -> list[Finding]:
         day = now.astimezone(self._zone).date()
         decided = watch.pack.decide(facts, day)
-        hits = [i for i, value in enumerate(decided.column(watch.detector.outcome).to_pylist()) if value is True]
+        outcome = decided.column(watch.detector.outcome)
+        hits = pc.indices_nonzero(pc.fill_null(outcome, False)).to_pylist() if outcome.type == pa.bool_() else []
         found: dict[str, Finding] = {}
         for i in hits:
             row = facts.slice(i, 1).to_pylist()[0]
