@@ -91,9 +91,12 @@ def test_small_files_are_joined_and_nothing_is_lost(tmp_path: Path) -> None:
 def test_nothing_is_deleted_while_files_are_joined(tmp_path: Path) -> None:
     table = Lake(tmp_path).writer("home.x", READINGS, "intake-0")
     table.append(rows(9, 1), 1)
-    with sole_rewriter(table.path), pytest.raises(LakeError, match="being rewritten"):
-        with sole_rewriter(table.path, patience_s=0.1):
-            pass
+    with (
+        sole_rewriter(table.path),
+        pytest.raises(LakeError, match="being rewritten"),
+        sole_rewriter(table.path, patience_s=0.1),
+    ):
+        pass
     assert table.erase("resident_id = 'r1'") == 3
 
 
