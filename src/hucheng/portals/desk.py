@@ -75,7 +75,8 @@ def entrance(shell: Shell) -> Entrance:
     @door.page("/desk/find")
     async def find(visit: Visit) -> Response:
         wanted = visit.request.query_params.get("q", "").strip()[:80]
-        return visit.page("desk/find.html", wanted=wanted, cases=await found(visit, wanted) if wanted else [])
+        cases = await found(visit, wanted) if wanted else []
+        return visit.page("desk/find.html", wanted=wanted, cases=cases, names=await names_of(visit, cases))
 
     @door.page("/desk/cases/{case_id}")
     async def case(visit: Visit) -> Response:

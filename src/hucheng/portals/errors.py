@@ -20,7 +20,10 @@ from hucheng.portals.words import mark
 
 SAID: tuple[str, ...] = (
     mark("this entrance is not yours"),
-    mark("there is no such case"),
+    mark("no help button is paired with you"),
+    mark("ask the community centre to pair one, or call 120"),
+    mark("is the link complete?"),
+    mark("an open case about the person"),
 )
 """What our own doors say, for the catalogue."""
 

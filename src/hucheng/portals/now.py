@@ -48,7 +48,7 @@ def now_of(view: CaseView, words: Words, *, own: bool = True) -> Now:
         head = words.say("The centre has been told")
         line = words.say("About: %(what)s. It is not urgent; somebody will see to it.", what=what)
     elif stage == "calling":
-        head = words.say("Help is being called") if own else words.say("Help is on call")
+        head = words.say("Help is being called") if own else words.say("Calling for help")
         line = words.say("%(tier)s has been told. Somebody will answer shortly.", tier=words.tell(row.tier_name))
     elif stage == "taken":
         head = words.say("%(name)s is looking after it", name=name)

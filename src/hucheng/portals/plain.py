@@ -168,6 +168,9 @@ VERBS: Mapping[str, str] = {
     "cases.close": mark("%(who)s closed your case"),
     "cases.open": mark("%(who)s opened a case for you"),
     "decisions.appeal": mark("%(who)s appealed against a decision"),
+    "decisions.review": mark("%(who)s answered an appeal"),
+    "decisions.supersede": mark("%(who)s replaced a decision"),
+    "devices.enrol": mark("%(who)s entered a device"),
     "registers.write": mark("%(who)s changed what a register says about you"),
     "deed": mark("%(who)s did: %(action)s"),
 }

@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from hucheng.errors import BadRequest, Refused
+from hucheng.errors import BadRequest, HuchengError, Refused
 from hucheng.gate import Principal, Read
 from hucheng.portals.charts import Figure, figures
 from hucheng.portals.plain import (
@@ -140,7 +140,7 @@ class Visit:
 
     def basis(self, pack: Mapping[str, Any]) -> str:
         """What a rule pack rests on."""
-        return self.law(self.words.tell(pack.get("basis")))
+        return self.words.law(self.words.tell(pack.get("basis")))
 
     def figures(self, rows: Any, contract: Any, limits: Any = None) -> list[Figure]:
         """Charts of readings."""
@@ -185,11 +185,6 @@ class Visit:
         if found == text and self.language != "en":
             return Markup('<span lang="en">{}</span>').format(text)
         return escape(found)
-
-    def law(self, text: str | None) -> str:
-        """A legal basis, written as ``中文 (English)``: the half in this language; whole where it is not so written."""
-        both = BOTH.fullmatch(text or "")
-        return both[1 if self.language == "zh" else 2] if both else text or ""
 
     @cached_property
     def csrf(self) -> Markup:

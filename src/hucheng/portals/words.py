@@ -6,6 +6,7 @@ Data (titles of purposes, texts of rules) carries both languages itself: ``{"zh"
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -26,6 +27,9 @@ LANGUAGES = ("zh", "en")
 LOCALES = {"zh": Locale("zh", "CN", script="Hans"), "en": Locale("en", "GB")}
 TAGS = {"zh": "zh-CN", "en": "en"}
 OURS = Path(__file__).parent / "locale"
+
+BOTH = re.compile(r"(.*[\u4e00-\u9fff].*?) \(([^\u4e00-\u9fff]+)\)")
+"""A text in both languages: Chinese, and English in brackets behind it."""
 
 UNITS: dict[str, dict[str, str]] = {
     "mm[Hg]": {"zh": "mmHg", "en": "mmHg"},
@@ -75,6 +79,11 @@ class Words:
             return titles
         return titles.get(self.language) or next(iter(titles.values()), "")
 
+    def law(self, text: str | None) -> str:
+        """A legal basis, written as ``中文 (English)``: the half in this language; whole where it is not so written."""
+        both = BOTH.fullmatch(text or "")
+        return both[1 if self.language == "zh" else 2] if both else text or ""
+
     def local(self, at: datetime) -> datetime:
         """The instant in the city's time zone."""
         return at.astimezone(self.zone)
@@ -88,9 +97,11 @@ class Words:
         if same_day:
             text = format_datetime(here, "HH:mm", locale=self.locale)
         elif now is not None and self.local(now).year == here.year:
-            text = format_datetime(here, "M月d日 HH:mm" if self.language == "zh" else "d MMM HH:mm", locale=self.locale)
+            text = format_datetime(
+                here, "M月d日 HH:mm" if self.language == "zh" else "d\u00a0MMM HH:mm", locale=self.locale
+            )
         else:
-            pattern = "y年M月d日 HH:mm" if self.language == "zh" else "d MMM y HH:mm"
+            pattern = "y年M月d日 HH:mm" if self.language == "zh" else "d\u00a0MMM\u00a0y HH:mm"
             text = format_datetime(here, pattern, locale=self.locale)
         return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), text)
 
