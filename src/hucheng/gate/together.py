@@ -1,8 +1,8 @@
 """Short work of many threads, done by one of them for all who wait, and made durable in one go.
 
 Sixteen threads that fight for the interpreter finish fewer reads than one that does the work of all, and the unlucky
-among them wait many times longer than the median. Whoever comes first works off what waits; while that is written
-down, the next one begins. Not for work that waits for another process or for much data: nobody would get past it.
+among them wait many times longer than the median. Whoever comes first works off what waits and has it written down;
+then the next one begins (not before: those who are let go would have to fight for the interpreter again). Not for work that waits for another process or for much data: nobody would get past it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Together(Generic[E]):
         return result
 
     def _lead(self) -> None:
-        """Work off what waits (the first is one's own), hand over, settle, and let the others go."""
+        """Work off what waits (the first is one's own), settle, let the others go, and hand over."""
         with self._mutex:
             group = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
         entries: list[E] = []
@@ -73,16 +73,15 @@ class Together(Generic[E]):
                 except BaseException as error:
                     ticket.error = error
                     del entries[mark:]  # nothing is handed out, so nothing was
-        finally:
-            self._hand_over()
-        try:
             if entries:
                 self._settle(entries)
         except BaseException as error:
             for ticket in group:
                 ticket.error, ticket.result = ticket.error or error, None
-        for ticket in group[1:]:
-            ticket.turn.release()
+        finally:
+            for ticket in group[1:]:
+                ticket.turn.release()
+            self._hand_over()
 
     def _hand_over(self) -> None:
         with self._mutex:
