@@ -2,7 +2,8 @@
 
 Sixteen threads that fight for the interpreter finish fewer reads than one that does the work of all, and the unlucky
 among them wait many times longer than the median. Whoever comes first works off what waits and has it written down;
-then the next one begins (not before: those who are let go would have to fight for the interpreter again). Not for work that waits for another process or for much data: nobody would get past it.
+then the next one begins (not before: those who are let go would have to fight for the interpreter again). Not for
+work that waits for another process or for much data: nobody would get past it.
 """
 
 from __future__ import annotations
