@@ -18,6 +18,7 @@ from hucheng.base.projection import Projection, table
 from hucheng.base.registers import Registers
 from hucheng.base.rpc import exposed
 from hucheng.errors import BadRequest, Refused, Unavailable
+from hucheng.gate.admission import OWN, Admission
 from hucheng.gate.bulk import Engine
 from hucheng.gate.entries import Entry, asked_by
 from hucheng.gate.facts import OF_CASES, CaseLookup, FactFinder, Found
@@ -26,15 +27,12 @@ from hucheng.gate.judge import Judge
 from hucheng.gate.policy import check
 from hucheng.gate.principals import Principal, Principals
 from hucheng.gate.purposes import Purpose, Purposes, Request
-from hucheng.gate.shaping import control, hand_out, named_in, shape, use_of
+from hucheng.gate.shaping import hand_out, named_in, shape
 from hucheng.gate.standing import Sink, StandingView
 from hucheng.gate.stores import Read, ReadingStore, RegisterStore, Store, named
 from hucheng.gate.together import Together
 from hucheng.gate.views import Part, View, another
 from hucheng.gate.witness import STRANGER, Witness
-
-OWN = ("self.access", "rights.journal")
-"""Purposes under which residents ask about themselves, named or not."""
 
 
 class Gate:
@@ -77,6 +75,7 @@ class Gate:
         }
         self._judge = Judge(purposes, catalogue)
         self._witness = Witness(journal, sink, keys, purposes, catalogue, clock)
+        self._admission = Admission(principals, purposes, catalogue, self._finder, self._judge, self._witness)
         self._together = Together[Entry](self._witness.append)
 
     def register_store(self, name: str, store: Store) -> None:
@@ -101,19 +100,19 @@ class Gate:
         With a ``person``, or where purpose or case name one, it shows that resident only; without, whom the
         principal's area or mandates allow row by row, and everybody in bulk, where a policy permits ``bulk``.
         """
-        who, why, found, person = self._known(principal, purpose, datasets, case, person)
-        parts = {name: self._part(who, why, found, name, "read", soft=True) for name in datasets}
+        who, why, found, person = self._admission.known(principal, purpose, datasets, case, person)
+        parts = {name: self._admission.part(who, why, found, name, "read", soft=True) for name in datasets}
         if not all(parts.values()):
-            parts = {name: self._part(who, why, found, name, "bulk", soft=True) for name in datasets}
+            parts = {name: self._admission.part(who, why, found, name, "bulk", soft=True) for name in datasets}
         if not all(parts.values()):
             action = self._judge.nearest(("read", "bulk") if person else ("bulk", "read"), why.id)
             for name in datasets:
-                self._part(who, why, found, name, action)
+                self._admission.part(who, why, found, name, action)
 
         def bulk() -> tuple[Engine, list[Part]]:
             if person is not None:
                 raise BadRequest("this view shows one resident", mend="open it without a person for many")
-            allowed = [self._part(who, why, found, name, "bulk") for name in datasets]
+            allowed = [self._admission.part(who, why, found, name, "bulk") for name in datasets]
             parts_ = [part for part in allowed if part is not None]
             return self._bulk_engine([part.contract for part in parts_]), parts_
 
@@ -169,7 +168,7 @@ class Gate:
     ) -> list[list[dict[str, Any]]]:
         """A look; with ``take``, its entry is given there and is durable before the rows are handed out."""
         datasets = list(dict.fromkeys(read.dataset for read in reads))
-        who, why, found, person = self._known(principal, purpose, datasets, case, person)
+        who, why, found, person = self._admission.known(principal, purpose, datasets, case, person)
         for read in reads:
             asked = read.where.get("resident_id")
             if person is not None and isinstance(asked, str) and asked != person:
@@ -177,7 +176,7 @@ class Gate:
                 raise self._witness.refused(who, purpose, "read", other, asked, datasets, another())
         parts = {}
         for name in datasets:
-            part = self._part(who, why, found, name, "read")
+            part = self._admission.part(who, why, found, name, "read")
             assert part is not None
             parts[name] = part
 
@@ -234,7 +233,7 @@ class Gate:
 
     def permit(self, principal: Principal, purpose: str, action: str, *, person: str | None = None) -> Principal:
         """Permit what is done for a purpose without a dataset, or raise Refused; the caller notes what came of it."""
-        who, why, found, person = self._known(principal, purpose, (), None, person)
+        who, why, found, person = self._admission.known(principal, purpose, (), None, person)
         try:
             self._judge.decide(who, action, None, found.facts, self._purposes.owner(why.id))
         except Refused as refusal:
@@ -267,11 +266,11 @@ class Gate:
     ) -> StandingView:
         """A standing view of the stream of one dataset, for a purpose that is declared as standing. Raises Refused."""
         sink = self._witness.sink
-        who, why, found, _ = self._known(principal, purpose, [dataset], None, None)
+        who, why, found, _ = self._admission.known(principal, purpose, [dataset], None, None)
         if not why.standing:
             refusal = Refused(f"{purpose} is no standing purpose", policy="purpose.standing", needed="standing: true")
             raise self._witness.refused(who, purpose, "stand", found, None, [dataset], refusal)
-        part = self._part(who, why, found, dataset, "stand")
+        part = self._admission.part(who, why, found, dataset, "stand")
         assert part is not None
         wanted = tuple(fields) if fields is not None else part.use.fields
         beyond = [name for name in wanted if name not in part.use.fields]
@@ -351,50 +350,6 @@ class Gate:
         if self._engine is not None:
             self._engine.close()
 
-    def _known(
-        self, principal: Principal, purpose: str, datasets: Sequence[str], case: str | None, person: str | None
-    ) -> tuple[Principal, Purpose, Found, str | None]:
-        """Everything that must be known before a policy is asked. Refusals here are journaled as well."""
-        who = self.principals.get(principal.id)
-        if person is None and purpose in OWN and who.kind == "resident":
-            person = who.resident_id
-        found = self._finder.find(who, purpose, person, case)
-        try:
-            why = self._purposes.get(purpose)
-            if who.kind not in why.kinds:
-                raise Refused(
-                    f"{purpose} is not for a {who.kind}",
-                    policy="purpose.kinds",
-                    needed=f"to be {' or '.join(why.kinds)}",
-                )
-            if why.needs_case and not found.facts.case:
-                raise Refused(
-                    f"{purpose} needs an open case", policy="purpose.case", needed="an open case about the person"
-                )
-        except Refused as refusal:
-            raise self._witness.refused(who, purpose, "read", found, person, datasets, refusal) from refusal
-        if why.needs_case and person is None and found.case is not None:
-            person = found.case.resident_id
-            found = self._finder.find(who, purpose, person, case)
-        return who, why, found, person
-
-    def _part(
-        self, who: Principal, why: Purpose, found: Found, dataset: str, action: str, soft: bool = False
-    ) -> Part | None:
-        """A dataset of a view, if contract and policies permit it; with ``soft``, None where they do not."""
-        contract = self.catalogue.get(dataset)
-        person = found.facts.person or None
-        try:
-            use = use_of(contract, why.id)
-            self._purposes.granted(dataset, why.id)
-            policy = self._judge.decide(who, action, dataset, found.facts, self._purposes.owner(why.id))
-            control(contract, use)
-        except Refused as refusal:
-            if soft:
-                return None
-            raise self._witness.refused(who, why.id, action, found, person, [dataset], refusal) from refusal
-        return Part(contract, use, policy)
-
     def _store(self, contract: Contract) -> Store:
         found = self._stores.get(contract.store)
         if found is None:
@@ -416,7 +371,7 @@ class Gate:
 
     def _register_of(self, who: Principal, why: Purpose, found: Found, dataset: str, sink: Sink) -> pa.Table:
         """The permitted fields of a whole register, for a standing view; sealed fields are opened here."""
-        part = self._part(who, why, found, dataset, "stand")
+        part = self._admission.part(who, why, found, dataset, "stand")
         assert part is not None
         hidden = {f.name for f in part.contract.fields if f.classification == "sensitive"}
         rows = self._registers.all(dataset, sealed=bool(hidden & named_in(part.use, part.contract)))
