@@ -189,6 +189,7 @@ class Officer:
             now = time.time()
             for row in shown.cases:
                 self.seen.setdefault(row.resident_id, now)
+            await asyncio.sleep(0.2)  # as the site does between two looks (`hucheng.portals.watch`)
 
 
 async def _measure(here: Settings, who: Principal, seconds: float, pids: dict[str, int]) -> dict[str, Any]:

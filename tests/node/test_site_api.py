@@ -186,10 +186,10 @@ def test_what_happens_now_is_said_in_the_language_asked_for(house: House, asking
     place = f"/residents/{house.mother}/now"
     assert asking("chen-guilan").get(place, params={"lang": "en"}).json()["stage"] == "quiet"
     house.find(a_finding(house.mother))
-    for who in ("chen-guilan", FAMILY):
+    for who, head in (("chen-guilan", "Help is being called"), (FAMILY, "Calling for help")):
         client = asking(who)
         said = client.get(place, headers={"accept-language": "en-GB"}).json()
-        assert (said["stage"], said["head"]) == ("calling", "Help is being called")
+        assert (said["stage"], said["head"]) == ("calling", head)
         assert client.get(place, params={"lang": "zh"}).json()["head"] != said["head"]
 
 

@@ -176,3 +176,13 @@ def test_nhanes_people_in_crisis_are_exactly_those_of_plain_arithmetic(shared_da
         ours |= {row["id"] for row in result.select(["id", "crisis"]).to_pylist() if row["crisis"]}
         plain |= set(frame.index[(frame[s] >= 180) | (frame[d] >= 110)])
     assert ours == plain and len(ours) == 57
+
+
+def test_a_constraint_that_stands_twice_is_reported_once() -> None:
+    pack = loads(
+        "pack: twice\ntitle: {zh: 二, en: two}\nbasis: none\nversions:\n  - in_force: 2020-01-01\n"
+        "    facts: {b: {type: boolean}}\n    constraints: [b, b]\n"
+        "    outcomes: {o: {type: boolean, value: b}}\n"
+    )
+    frame = pa.table({"b": [False, True]})
+    assert pack.decide(frame, date(2024, 1, 1)).column("_problem").to_pylist() == ["constraint: b", None]

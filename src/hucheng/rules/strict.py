@@ -59,7 +59,9 @@ class Layers:
         """(condition, what it means): rows of which one is TRUE are reported, not decided."""
         for place, constraint in enumerate(version.constraints):
             self._put(f"k_{place}", *self._sql(constraint.tree))
-            self.broken.append((f"k_{place} = FALSE", f"constraint: {constraint.text}"))
+            said = f"constraint: {constraint.text}"
+            if said not in (text for _, text in self.broken):  # one that stands twice is broken once
+                self.broken.append((f"k_{place} = FALSE", said))
         for name, outcome in version.outcomes.items():
             tree = outcome.tree
             self._put(f"o_{name}", *self._sql(tree))
