@@ -31,7 +31,7 @@ browser: ## install Chromium and a Chinese font where the tests need them
 	@tests/browser.sh
 
 test: $(VENV)/.installed-dev browser ## all tests (make test ARGS="-k journal")
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.installed-dev ## format, lint, types, import directions
 	$(BIN)/ruff format --check src tests bench hatch_build.py

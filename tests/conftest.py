@@ -28,3 +28,9 @@ def shared_data() -> Callable[[str], Path]:
 def noon() -> datetime:
     """A fixed instant: 2026-03-01 12:00 in Shanghai."""
     return datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that drive browsers or kill processes go first: begun last, one of them would run on alone for minutes."""
+    slow = {item.path for item in items if item.get_closest_marker("crash") or item.get_closest_marker("browser")}
+    items.sort(key=lambda item: item.path not in slow)

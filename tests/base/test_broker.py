@@ -118,15 +118,10 @@ def test_a_full_stream_acknowledges_nothing_and_goes_on_when_there_is_room(serve
     body = b"{}" + b" " * 500_000
     for _ in range(30):
         publisher.publish("readings/gw-1/batch", body)
-    assert not publisher.wait(3)
-    for _ in range(300):
-        if publisher.acknowledged:
-            break
-        publisher.wait(0.2)
-    assert not publisher.wait(1)
-    said = (server.settings.home / "logs" / "broker.log").read_text()[-3000:]
-    # What is acknowledged is stored; of what is stored some acknowledgements may be lost, and it is sent again.
-    assert 0 < publisher.acknowledged <= len(subjects(server.settings)) < 30, said
+    assert not publisher.wait(5)
+    # What is acknowledged is stored. Of what is stored any acknowledgement may be lost: the server hangs up when it
+    # cannot store, and everything not acknowledged is sent again.
+    assert publisher.acknowledged <= len(subjects(server.settings)) < 30
 
     async def room() -> None:
         client = await stream.connect(server.settings)
