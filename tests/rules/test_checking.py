@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hucheng.rules import load, loads, names
+from hucheng.rules.check import comparable
+from hucheng.rules.kinds import number
 from tests.rules import people
 
 ON = date(2026, 3, 1)
@@ -74,6 +76,17 @@ def test_a_planted_fault_is_found(old: str, new: str, kind: str) -> None:
     assert first.severity == ("warning" if kind == "cliff" else "error")
     if kind in ("gap", "overlap", "domain", "cliff"):
         assert first.example is not None and set(first.example) == {"income", "grade", "kind"}
+
+
+@pytest.mark.parametrize(
+    ("unit_in", "unit_out", "seen"),
+    [("CNY/mo", "CNY/a", True), ("CNY/mo", None, True), (None, None, True), ("CNY", "kg", False), ("Cel", None, False)],
+)
+def test_amounts_are_compared_where_their_units_allow_it(unit_in: str | None, unit_out: str | None, seen: bool) -> None:
+    """A unit that was left out hides no cliff of an amount of money."""
+    kind = number(0, 10, 2)
+    assert comparable(kind, unit_out, kind, unit_in) is seen
+    assert not comparable(number(0, 4), unit_out and None, kind, None), "a grade without a unit is no amount"
 
 
 def test_a_cliff_that_is_meant_is_acknowledged_by_name() -> None:

@@ -203,3 +203,47 @@ def test_the_date_picks_the_version() -> None:
         pack.version(date(2019, 12, 31))
     with pytest.raises(RuleError, match="not after"):
         loads(TWO.replace("2025", "2019"))
+
+
+AMENDED = (
+    HEAD
+    + """      out: {type: boolean, value: "n < limit"}
+  - in_force: 2021-01-01
+    amends: 2020-01-01
+    parameters:
+      limit: {type: integer, value: 5, source: order of 2021}
+"""
+)
+FIRST = AMENDED.replace(
+    "    facts:\n", "    parameters:\n      limit: {type: integer, value: 3, source: order of 2020}\n    facts:\n", 1
+)
+
+
+def test_a_version_says_only_what_it_changes() -> None:
+    pack = loads(FIRST + "      more: {type: integer, value: 1, source: order of 2021}\n")
+    old, new = pack.versions
+    assert (old.parameters["limit"].value, new.parameters["limit"].value, list(new.parameters)) == (
+        3,
+        5,
+        ["limit", "more"],
+    )
+    assert list(new.facts) == list(old.facts) and new.outcomes["out"].tree != old.outcomes["out"].tree
+    second = FIRST.partition("  - in_force: 2020")[2].partition("  - in_force: 2021")[0]
+    second = second.replace("value: 3, source: order of 2020", "value: 5, source: order of 2021")
+    written_out = FIRST.partition("  - in_force: 2021")[0] + "  - in_force: 2021" + second
+    assert loads(FIRST).versions[1].digest == loads(written_out).versions[1].digest, "amending is only a way to write"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (FIRST.replace("amends: 2020-01-01", "amends: 2019-01-01"), "known: 2020-01-01"),
+        (FIRST.replace("  - in_force: 2020-01-01", "  - in_force: 2020-01-01\n    amends: 2020-01-01"), "first version is written"),
+        (FIRST + "      n: {type: integer, value: 5, source: none}\n", "already taken"),
+        (FIRST + "    examples:\n      - {facts: {n: 1}, outcomes: {in: true}}\n", "unknown key"),
+        (FIRST.replace("limit: {type: integer, value: 5,", "limits: {type: integer, valu: 5,"), "valu"),
+    ],
+)  # fmt: skip
+def test_an_amendment_that_cannot_be_is_refused(text: str, says: str) -> None:
+    with pytest.raises(RuleError, match=says):
+        loads(text)

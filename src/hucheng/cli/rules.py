@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as csv
 import pyarrow.parquet as parquet
 
@@ -19,6 +20,7 @@ from hucheng.cli.tables import suffix, tables
 from hucheng.errors import BadRequest, RuleError
 from hucheng.rules import Pack, load
 from hucheng.rules.model import Version
+from hucheng.rules.restate import restate as restated
 from hucheng.rules.tables import decided
 
 
@@ -187,6 +189,66 @@ def diff(pack_a: str, pack_b: str, on: date, on_b: date | None, as_json: bool) -
         click.echo(f"{len(found)} differences" if found else "no difference, proved", err=True)
     if found:
         raise SystemExit(1)
+
+
+@rules.command()
+@click.argument("pack")
+@click.option("--decisions", required=True, type=click.Path(path_type=Path), help="CSV or Parquet: as decided then")
+@click.option("--facts", required=True, type=click.Path(path_type=Path), help="CSV or Parquet: facts as known now")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="CSV or Parquet: what changes")
+@click.option("--on", type=Day(), help="date of the earlier decisions, where their file has no column “on”")
+@json_option
+def restate(pack: str, decisions: Path, facts: Path, out: Path, on: date | None, as_json: bool) -> None:
+    """Make earlier decisions again with corrected facts or a corrected pack: who changes, by how much, from when.
+
+    The file of decisions has the ids, the outcomes as decided and a column “on” with the date each was made for; the
+    file of facts may have a column “since”, from when each row holds.
+    """
+    loaded = load(pack)
+    earlier, _ = _whole(decisions)
+    known, text = _whole(facts)
+    found = restated(loaded.version, earlier, known, on, text=text)
+    with _Writer(out) as writer:
+        writer.write(found)
+    told = _summary(found)
+    if as_json:
+        print_json(jsonable({"pack": loaded.id, "decisions": earlier.num_rows, **told}))
+        return
+    click.echo(f"{loaded.id}: {earlier.num_rows} decisions made again, {told['people']} people change", err=True)
+    for name, each in told["outcomes"].items():
+        by = f", {each['total']:+f} in all" if each["total"] is not None else ""
+        click.echo(f"  {name}: {each['decisions']} decisions since {each['from']}{by}", err=True)
+    if told["not_made"]:
+        click.echo(f"  {told['not_made']} could not be made again: see _problem", err=True)
+
+
+def _whole(path: Path) -> tuple[pa.Table, bool]:
+    """A file as one table, and whether its values are plain text."""
+    pieces = [(table, text) for table, text, _ in tables(path)]
+    return pa.concat_tables([table for table, _ in pieces]), any(text for _, text in pieces)
+
+
+def _summary(found: pa.Table) -> dict[str, Any]:
+    """People, and for each outcome the decisions that change, since when, and the sum of the differences."""
+    ids = found.column_names[: found.column_names.index("outcome")]
+    rows = found.filter(pc.is_null(found.column("_problem")))
+    outcomes: dict[str, Any] = {}
+    for name in dict.fromkeys(rows.column("outcome").to_pylist()):
+        mine = rows.filter(pc.equal(rows.column("outcome"), name))
+        outcomes[name] = {
+            "decisions": pc.sum(mine.column("decisions")).as_py(),
+            "from": pc.min(mine.column("from")).as_py(),
+            "total": pc.sum(mine.column("total")).as_py(),
+        }
+    return {
+        "people": rows.select(ids).group_by(ids).aggregate([]).num_rows,
+        "not_made": found.select(ids)
+        .filter(pc.is_valid(found.column("_problem")))
+        .group_by(ids)
+        .aggregate([])
+        .num_rows,
+        "outcomes": outcomes,
+    }
 
 
 @rules.command()

@@ -6,6 +6,7 @@ Every finding comes with an example person. What the solver cannot settle in tim
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -296,11 +297,20 @@ def said(kind: Kind, value: Value | None) -> str:
     return "unknown" if value is None else written(kind, value)
 
 
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
 def comparable(out: Kind, out_unit: str | None, fact: Kind, fact_unit: str | None) -> bool:
-    """Whether an outcome and a fact are amounts of the same thing (the part of the unit before “/”)."""
-    if out.name != "number" or fact.name != "number" or not out_unit or not fact_unit:
+    """Whether an outcome and a fact are amounts of the same thing: units agree before “/”.
+
+    Where a unit is left out, decimals are compared with money and with decimals without a unit.
+    """
+    if out.name != "number" or fact.name != "number":
         return False
-    return out_unit.partition("/")[0] == fact_unit.partition("/")[0]
+    units = [unit.partition("/")[0] for unit in (out_unit, fact_unit) if unit]
+    if len(units) == 2:
+        return units[0] == units[1]
+    return bool(out.scale and fact.scale) and all(_CURRENCY.fullmatch(unit) for unit in units)
 
 
 def cases(tree: Node) -> Iterator[Case]:

@@ -16,7 +16,8 @@ from hucheng.rules.model import Version, Words
 from hucheng.rules.page import page
 from hucheng.rules.questions import questions
 from hucheng.rules.reasons import explain
-from hucheng.rules.tables import decide
+from hucheng.rules.restate import restate
+from hucheng.rules.tables import as_arrow, decide, like
 
 
 class Pack:
@@ -121,6 +122,26 @@ class Pack:
         other_day = other._day(other_on or on) or other.version(other_on or on).in_force
         return diff(self.version(on), other.version(other_on or on), day, other_day)
 
+    def restate(self, earlier: Any, facts: Any, on: date | None = None) -> Any:
+        """Earlier decisions made again: who changes, by how much, from when.
+
+        ``earlier``: ids, the outcomes as decided, and the column ``on`` with the date each was made for (or give the
+        date of all). ``facts``: the same ids, one column a fact, and ``since`` (date) where they changed over time.
+        Gives, in the kind of table that ``facts`` is, the ids and ``outcome, from, until, decisions, before, after,
+        difference, total, _problem``; no row where nothing changes. RuleError for missing or doubled ids.
+
+        >>> from datetime import date
+        >>> import pyarrow as pa
+        >>> from hucheng.rules import load
+        >>> paid = pa.table({"id": ["a"], "on": [date(2026, 3, 1)], "monthly": ["100.00"]})
+        >>> facts = pa.table({"id": ["a"], "born": [date(1935, 12, 1)], "registered_here": [True]})
+        >>> found = load("old-age-allowance").restate(paid, facts).to_pylist()[0]
+        >>> found["before"], found["after"], str(found["from"])
+        ('100.00', '500.00', '2026-03-01')
+        """
+        day = on.date() if isinstance(on, datetime) else on
+        return like(facts, restate(self.version, as_arrow(earlier), as_arrow(facts), day))
+
     def page(self, on: date | None = None) -> str:
         """The pack as an HTML page in Chinese and English, with an example of each branch on a date."""
         return page(self, on or self.versions[-1].in_force)
@@ -157,12 +178,10 @@ def load(path_or_name: str | Path, search: Sequence[Path] = ()) -> Pack:
 
 
 def names() -> dict[str, Path]:
-    """Packs that ship inside the apps: name to file."""
-    found = {}
+    """Packs that ship: those of nobody's app in particular, and those inside the apps; name to file."""
     with importlib.resources.as_file(importlib.resources.files("hucheng")) as root:
-        for path in sorted(root.glob("apps/*/rules/*.yaml")):
-            found[path.stem] = path
-    return found
+        paths = [*root.glob("rules/packs/*.yaml"), *root.glob("apps/*/rules/*.yaml")]
+    return {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
 
 
 def loads(text: str, file: str = "<text>") -> Pack:

@@ -14,6 +14,7 @@ import yaml
 
 from hucheng.errors import RuleError
 from hucheng.rules import arithmetic as sums
+from hucheng.rules.amending import whole
 from hucheng.rules.document import Item
 from hucheng.rules.grammar import CALENDAR, MOST_BRANCHES, TODAY, Translation, parse
 from hucheng.rules.kinds import BOOLEAN, FINEST, LARGEST, Kind, Value, enum, number
@@ -51,8 +52,10 @@ def contents(root: Item) -> Contents:
         raise top["pack"].error(f"“{name}” is no name for a pack", "lower-case letters, digits and hyphens")
     sources = tuple(item.text() for item in top["sources"].items()) if "sources" in top else ()
     versions: list[Version] = []
+    written: list[Item] = []
     for item in top["versions"].items():
-        version = _version(item)
+        written.append(whole(item, written))
+        version = _version(written[-1])
         if versions and version.in_force <= versions[-1].in_force:
             raise item.error(
                 f"in force from {version.in_force}, not after {versions[-1].in_force}", "list versions from old to new"

@@ -24,30 +24,52 @@ SMALL = 100_000
 
 
 def decide(version: Version, table: Any, on: date | None) -> Any:
-    """Decisions for every row, in the kind of table that came in."""
+    """Decisions for every row, in the kind of table that came in (a pandas frame keeps its index)."""
+    found = like(table, decided(version, as_arrow(table), on))
+    return found.set_index(table.index) if _module(table) == "pandas" else found
+
+
+def as_arrow(table: Any) -> pa.Table:
+    """Any kind of table as Arrow; RuleError for what is none."""
     if isinstance(table, pa.Table):
-        return decided(version, table, on)
+        return table
     if isinstance(table, pa.RecordBatch):
-        out = decided(version, pa.Table.from_batches([table]), on).combine_chunks()
-        batches = out.to_batches()
-        return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=out.schema)
+        return pa.Table.from_batches([table])
     if isinstance(table, duckdb.DuckDBPyRelation):
-        return duckdb.from_arrow(decided(version, table.to_arrow_table(), on))
-    module = type(table).__module__.split(".")[0]
+        return table.to_arrow_table()
+    module = _module(table)
     if module == "polars":
         import polars
 
-        lazy = isinstance(table, polars.LazyFrame)
-        frame = table.collect() if lazy else table
-        result: Any = polars.from_arrow(decided(version, frame.to_arrow(), on))
-        return result.lazy() if lazy else result
+        found: pa.Table = (table.collect() if isinstance(table, polars.LazyFrame) else table).to_arrow()
+        return found
     if module == "pandas":
-        arrow = pa.Table.from_pandas(table, preserve_index=False)
-        return decided(version, arrow, on).to_pandas(types_mapper=_pandas_type).set_index(table.index)
+        return pa.Table.from_pandas(table, preserve_index=False)
     raise RuleError(
         f"a {type(table).__name__} is no table",
         mend="give an Arrow table, a Polars or pandas frame, or a DuckDB relation",
     )
+
+
+def like(given: Any, result: pa.Table) -> Any:
+    """A result in the kind of table that was given."""
+    if isinstance(given, pa.Table):
+        return result
+    if isinstance(given, pa.RecordBatch):
+        batches = result.combine_chunks().to_batches()
+        return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=result.schema)
+    if isinstance(given, duckdb.DuckDBPyRelation):
+        return duckdb.from_arrow(result)
+    if _module(given) == "polars":
+        import polars
+
+        frame: Any = polars.from_arrow(result)
+        return frame.lazy() if isinstance(given, polars.LazyFrame) else frame
+    return result.to_pandas(types_mapper=_pandas_type)
+
+
+def _module(table: Any) -> str:
+    return type(table).__module__.split(".")[0]
 
 
 def _pandas_type(kind: pa.DataType) -> Any:
