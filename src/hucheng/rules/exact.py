@@ -17,6 +17,7 @@ from hucheng.rules.diagram import Leaf, Walker
 from hucheng.rules.kinds import Value
 from hucheng.rules.logic import PATIENCE_MS, Logic
 from hucheng.rules.model import Version
+from hucheng.rules.witnesses import Witnesses
 
 _lock = threading.Lock()
 _made: dict[tuple[str, date | None], Exact] = {}
@@ -30,6 +31,7 @@ class Exact:
         self.version = version
         self.on = on
         self.cells = Cells(version, on)
+        self.witnesses = Witnesses(version, on, self.cells.starts)
         self._walkers: dict[str, Walker] = {}
         self._local = threading.local()
 
@@ -96,9 +98,13 @@ class Exact:
             walker = self._walkers[name]
             leaves, ends = walker.values, walker.ends(codes)
         else:
-            found = self._by_logic(name, facts, rows)
+            found: list[Any] = [Leaf.OPEN] * len(rows)
+            hard = np.flatnonzero(~self.witnesses.open_(name, facts, rows))
+            for place, value in zip(hard.tolist(), self._by_logic(name, facts, rows[hard]), strict=True):
+                found[place] = value
             leaves = list(dict.fromkeys(found))
-            ends = np.array([leaves.index(value) for value in found], np.int32)
+            place_of = {leaf: place for place, leaf in enumerate(leaves)}
+            ends = np.fromiter(map(place_of.__getitem__, found), np.int32, len(found))
         column, impossible = self._coded(name, leaves)
         return Column(column.values[ends], column.unknown[ends], column.words), impossible[ends]  # type: ignore[index]
 

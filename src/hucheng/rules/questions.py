@@ -1,8 +1,9 @@
 """Which question to ask next, which ones may not be asked any more, and when enough is known.
 
 The exact policy: the question with the least expected cost of everything that is asked from then on, by dynamic
-programming over the restricted diagrams (facts independent, each value of a fact equally likely unless the pack gives
-priors). Where that would take too many states, the cheapest way to the most certainty is taken, and the answer says so.
+programming over the restricted diagrams (facts independent but for the constraints, each value of a fact equally likely
+unless the pack gives priors). Where that would take too many states, the cheapest way to the most certainty is taken,
+and the answer says so.
 """
 
 from __future__ import annotations
@@ -61,10 +62,12 @@ def questions(version: Version, row: Row, on: date | None, only: Collection[str]
 def _next(
     version: Version, readings: Exact, known: Known, open_: list[str], relevant: list[str]
 ) -> tuple[str | None, float | None, str]:
-    if not open_ or not relevant:
+    if not open_:
         return None, 0.0, "exact"
     if any(name not in readings.cells.roots for name in open_):
-        cheapest = min(relevant, key=lambda fact: cost(version.facts[fact]))
+        # where constraints tie facts to one another, none alone may matter although they matter together
+        possible = relevant or [fact for fact in version.facts if known[fact] is None]
+        cheapest = min(possible, key=lambda fact: cost(version.facts[fact]))
         return cheapest, None, "cheapest first: not every outcome can be cut into cells"
     policy = policy_of(readings)
     state = tuple(dict.fromkeys(restricted(readings, name, known) for name in open_))
@@ -137,11 +140,11 @@ class Policy:
         return found
 
     def levels(self, state: tuple[int, ...]) -> list[int]:
-        """Facts that can still change something."""
+        """Facts that can still change something; where constraints tie them so that none does alone, all there are."""
         present = set().union(*(self.present(root) for root in state))
         if self.free:  # nobody is impossible: a node is there only because its fact matters
             return list(present)
-        return [level for level in present if any(differs(self.store, root, level) for root in state)]
+        return [level for level in present if any(differs(self.store, root, level) for root in state)] or list(present)
 
     def present(self, root: int) -> frozenset[int]:
         """Levels of the nodes of a diagram."""
@@ -161,17 +164,32 @@ class Policy:
         return nodes
 
     def after(self, state: tuple[int, ...], level: int) -> Iterator[tuple[float, tuple[int, ...]]]:
-        """States after the answer, with their probabilities; answers that the constraints exclude do not count."""
+        """States after the answer, with their probabilities among the people whom the constraints allow."""
         shares: dict[tuple[int, ...], float] = {}
         for code, weight in enumerate(self.weights[level]):
             after = tuple(dict.fromkeys(self.store.fix(root, level, code) for root in state))
-            if all(self.store.values.get(root) is Leaf.IMPOSSIBLE for root in after):
+            weight *= self.possible(after[0])  # the same people are impossible in every outcome
+            if not weight:
                 continue
             left = tuple(root for root in after if not self.decided(root))
             shares[left] = shares.get(left, 0.0) + weight
         total = sum(shares.values()) or 1.0
         for left, share in sorted(shares.items(), key=lambda pair: -pair[1]):
             yield share / total, left
+
+    def possible(self, root: int) -> float:
+        """Share of the people of a diagram whom the constraints allow."""
+        if self.free:
+            return 1.0
+        if root in self.store.values:
+            return 0.0 if self.store.values[root] is Leaf.IMPOSSIBLE else 1.0
+        key = ("possible", root)
+        if key not in self.store.answers:
+            weights = self.weights[self.store.level[root]]
+            kids = zip(weights, self.store.kids[root], strict=True)
+            self.store.answers[key] = sum(weight * self.possible(kid) for weight, kid in kids)
+        found: float = self.store.answers[key]
+        return found
 
     def decided(self, root: int) -> bool:
         """Whether all possible people in a diagram get one value."""
