@@ -8,7 +8,6 @@ seconds as JSON.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from datetime import date
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 
+from bench.packs import peak_mb
 from hucheng.rules import Pack, load
 from hucheng.rules.kinds import Kind
 from hucheng.rules.model import Version
@@ -169,8 +169,7 @@ def main(facts: str, out: str, day: str, names: list[str]) -> None:
         for name in version.outcomes:
             results[f"{prefix}_{name}"] = pa.array(np.asarray(simulation.calculate(f"{prefix}_{name}", day)))
     parquet.write_table(pa.table(results), out)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": time.perf_counter() - begin, "memory_mb": round(memory)}))
+    print(json.dumps({"seconds": time.perf_counter() - begin, "memory_mb": peak_mb()}))
 
 
 if __name__ == "__main__":

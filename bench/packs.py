@@ -11,7 +11,6 @@ import argparse
 import importlib.util
 import json
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -66,17 +65,18 @@ def _plain(name: str) -> str:
 
 def ours(folder: Path, packs: Sequence[str]) -> None:
     """As ``hucheng rules decide`` does it, one pack after the other."""
-    from hucheng.cli.rules import _Writer
+    from hucheng.cli.rules import _Writer, words_of
     from hucheng.cli.tables import tables
-    from hucheng.rules.tables import decided
+    from hucheng.rules.tables import decided, in_order
 
     spent = {}
     for name in packs:
         begin = time.perf_counter()
         version = load(name).version(ON)
         with _Writer(folder / f"{name}.ours.parquet") as writer:
-            for table, text, _ in tables(folder / f"{name}.parquet"):
-                writer.write(decided(version, table, ON, text=text))
+            pieces = tables(folder / f"{name}.parquet", words_of(version))
+            for result in in_order(lambda piece, v=version: decided(v, piece[0], ON, text=piece[1]), pieces):
+                writer.write(result)
         spent[name] = round(time.perf_counter() - begin, 2)
     _told(sum(spent.values()), spent)
 
@@ -127,8 +127,13 @@ def plain_sql(name: str, file: str) -> str:
 
 
 def _told(seconds: float, parts: dict[str, float]) -> None:
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "memory_mb": round(memory), "parts": parts}))
+    print(json.dumps({"seconds": seconds, "memory_mb": peak_mb(), "parts": parts}))
+
+
+def peak_mb() -> int:
+    """Largest memory of this process alone (what getrusage says begins with that of the parent)."""
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) // 1024
 
 
 def _run(*arguments: str) -> dict[str, Any]:

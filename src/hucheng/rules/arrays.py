@@ -35,6 +35,10 @@ class Facts:
     rows: int
     wrong: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
 
+    def taken(self, rows: NDArray[np.int64]) -> Facts:
+        """Some of the rows; complaints stay behind."""
+        return Facts({name: taken(column, rows) for name, column in self.columns.items()}, len(rows))
+
     def some_unknown(self) -> NDArray[np.bool_]:
         """Rows in which at least one fact is unknown."""
         found = np.zeros(self.rows, bool)
@@ -42,6 +46,13 @@ class Facts:
             if column.unknown is not None:
                 found |= column.unknown
         return found
+
+
+def taken(column: Column, rows: NDArray[np.int64]) -> Column:
+    """Some rows of a column."""
+    if np.ndim(column.values) == 0:
+        return column
+    return Column(column.values[rows], None if column.unknown is None else column.unknown[rows], column.words)
 
 
 def read(version: Version, table: pa.Table) -> Facts | None:
@@ -79,11 +90,12 @@ def _read(fact: FactDeclared, array: pa.Array, missing: NDArray[np.bool_] | None
             return None
         return (array.fill_null(False) if missing is not None else array).to_numpy(zero_copy_only=False), None, ()
     if kind.name == "enum":
-        if pa.types.is_dictionary(given):
-            array, given = array.cast(given.value_type), given.value_type
-        if not (pa.types.is_string(given) or pa.types.is_large_string(given)):
+        words = array.dictionary if pa.types.is_dictionary(given) else array
+        if not (pa.types.is_string(words.type) or pa.types.is_large_string(words.type)):
             return None
-        places = pc.index_in(array, value_set=pa.array(kind.values, given))
+        places = pc.index_in(words, value_set=pa.array(kind.values, words.type))
+        if pa.types.is_dictionary(given):
+            places = places.take(array.indices)
         wrong = places.is_null().to_numpy(zero_copy_only=False) if places.null_count else None
         return places.fill_null(0).to_numpy().astype(np.int64), wrong, kind.values
     if kind.name == "date":
@@ -97,6 +109,8 @@ def _read(fact: FactDeclared, array: pa.Array, missing: NDArray[np.bool_] | None
         low, high = -(-kind.low // step), kind.high // step
         wrong = (whole < low) | (whole > high)
         return np.where(wrong, 0, whole) * step, wrong, ()
+    if pa.types.is_decimal128(given):
+        return _decimals(fact, array)
     if pa.types.is_float64(given) or (pa.types.is_float32(given) and fact.rounding is None):
         return _floats(fact, (array.fill_null(0) if missing is not None else array).to_numpy())
     return None
@@ -104,6 +118,29 @@ def _read(fact: FactDeclared, array: pa.Array, missing: NDArray[np.bool_] | None
 
 def _within(kind: Kind, values: NDArray[np.int64]) -> Found:
     return values, (values < kind.low) | (values > kind.high), ()
+
+
+def _decimals(fact: FactDeclared, array: pa.Array) -> Found | None:
+    """Exact decimals: brought to the fact's scale, rounded only where it says so; None beyond 64 bits."""
+    kind, places = fact.kind, array.type.scale
+    pairs = np.frombuffer(array.buffers()[1], np.int64)[2 * array.offset : 2 * (array.offset + len(array))]
+    units, beyond = pairs[::2], pairs[::2] >> 63 != pairs[1::2]  # more than 64 bits: no fact is so large
+    step = 10 ** abs(places - kind.scale)
+    if step * (max(abs(kind.low), abs(kind.high)) + 1) >= 2**61:
+        return None
+    if places <= kind.scale:
+        wrong = beyond | (units < -(-kind.low // step)) | (units > kind.high // step)
+        return np.where(wrong, 0, units) * step, wrong, ()
+    # rounding brings nothing in from further away than one step
+    beyond = beyond | (units < (kind.low - 1) * step) | (units > (kind.high + 1) * step)
+    units = np.where(beyond, 0, units)
+    if fact.rounding is None:
+        whole = units // step
+        wrong = beyond | (whole * step != units)
+    else:
+        whole, wrong = rounded(fact.rounding, units, np.int64(step)), beyond
+    wrong = wrong | (whole < kind.low) | (whole > kind.high)
+    return np.where(wrong, 0, whole), wrong, ()
 
 
 def _floats(fact: FactDeclared, given: NDArray[Any]) -> Found:
@@ -176,7 +213,8 @@ def arrow(kind: Kind, column: Column, rows: int, hidden: NDArray[np.bool_] | Non
         pairs = np.empty((rows, 2), np.int64)
         pairs[:, 0], pairs[:, 1] = values, values >> 63
         valid = None if mask is None else pa.array(~mask).buffers()[1]
-        return pa.Array.from_buffers(pa.decimal128(18, kind.scale), rows, [valid, pa.py_buffer(pairs)])
+        digits = 18 if max(abs(kind.low), abs(kind.high)) < 10**18 else 38  # as the SQL declares it
+        return pa.Array.from_buffers(pa.decimal128(digits, kind.scale), rows, [valid, pa.py_buffer(pairs)])
     return pa.array(values, mask=mask)
 
 

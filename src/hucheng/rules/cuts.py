@@ -16,6 +16,7 @@ from hucheng.rules.tree import (
     Among,
     Case,
     Compare,
+    Const,
     Earlier,
     Every,
     Extreme,
@@ -36,6 +37,8 @@ GRID = 20_000
 """Values along which one comparison may be tried out."""
 PAIRS = 600
 """Combinations of the smaller facts of one comparison."""
+LISTED = 200
+"""Values that may be listed, for a fact to be compared with each."""
 
 
 class Unable(Exception):
@@ -102,7 +105,13 @@ class Cuts:
                 if node.name in self.unable:
                     raise Unable(self.unable[node.name])
             elif isinstance(node, Compare | Among) and self.bare(node):
-                self._cut_atom(node)
+                try:
+                    self._cut_atom(node)
+                except Unable:
+                    other = self._cut_by_values(node)
+                    if other is None:
+                        raise
+                    todo.append(other)
             elif isinstance(node, Fact) and node.kind.name in ("number", "date"):
                 raise Unable(f"the amount “{node.name}” itself is (a part of) the result")
             else:
@@ -142,6 +151,41 @@ class Cuts:
         for values in itertools.product(*domains):
             known = dict(zip(small, values, strict=True))
             self._cuts[pivot].update(self._changes(node, pivot, known, way))
+
+    def _cut_by_values(self, node: Node) -> Node | None:
+        """One fact against something of which all values can be listed: cut at each; gives the other side, or None."""
+        if not isinstance(node, Compare):
+            return None
+        for side, other in ((node.left, node.right), (node.right, node.left)):
+            names, values = self.facts_of(side), self._listed(other)
+            if len(names) != 1 or values is None:
+                continue
+            (pivot,) = names
+            tests = [Compare(node.op, side, Const(other.kind, value)) for value in values]
+            if any(self._direction(test, pivot) is None for test in tests):
+                continue
+            for test in tests:
+                self._cuts[pivot].update(self._changes(test, pivot, {}, self._direction(test, pivot)))
+            return other
+        return None
+
+    def _listed(self, node: Node) -> frozenset[Value] | None:
+        """All values that a node may have, where they are few and no amount is among them; else None."""
+        match node:
+            case Const(_, value):
+                return frozenset((value,))
+            case Earlier(_, name):
+                return self._listed(self.trees[name])
+            case Case(_, branches, other, _):
+                ends = [self._listed(value) for _, value in branches]
+                ends += [] if other is None else [self._listed(other)]
+                found: frozenset[Value] = frozenset()
+                for each in ends:
+                    if each is None:
+                        return None
+                    found |= each
+                return found if len(found) <= LISTED else None
+        return None
 
     def _changes(self, node: Node, pivot: str, known: dict[str, Value], way: int | None) -> set[int]:
         """Where the node's answer changes along the pivot, everything else being known."""

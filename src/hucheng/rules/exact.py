@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 
 from hucheng.rules.arrays import Column
 from hucheng.rules.cells import Cells
-from hucheng.rules.diagram import Leaf, Walker
+from hucheng.rules.diagram import Leaf
 from hucheng.rules.kinds import Value
 from hucheng.rules.logic import PATIENCE_MS, Logic
+from hucheng.rules.lookup import Lookup
 from hucheng.rules.model import Version
-from hucheng.rules.witnesses import Witnesses
+from hucheng.rules.settling import IMPOSSIBLE, OPEN, Settling
 
 _lock = threading.Lock()
 _made: dict[tuple[str, date | None], Exact] = {}
@@ -31,9 +33,13 @@ class Exact:
         self.version = version
         self.on = on
         self.cells = Cells(version, on)
-        self.witnesses = Witnesses(version, on, self.cells.starts)
-        self._walkers: dict[str, Walker] = {}
+        self.settling = Settling(version, on, self.cells.starts)
         self._local = threading.local()
+
+    @cached_property
+    def lookup(self) -> Lookup:
+        """The outcomes that cells can give, for whole tables."""
+        return Lookup(self.cells)
 
     @property
     def logic(self) -> Logic:
@@ -75,45 +81,35 @@ class Exact:
             for name in self.version.outcomes
         }
 
-    def codes(self, facts: Mapping[str, Column], rows: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Cells of the facts of some rows: one line a fact."""
-        found = np.empty((len(self.cells.names), len(rows)), np.int32)
-        for place, name in enumerate(self.cells.names):
-            column, starts = facts[name], self.cells.starts[name]
-            values = column.values[rows]
-            if self.version.facts[name].kind.name in ("number", "date"):
-                values = np.searchsorted(np.asarray(starts, np.int64), values, side="right") - 1
-            found[place] = values
-            if column.unknown is not None:
-                found[place][column.unknown[rows]] = len(starts)
-        return found
+    def walked(self, name: str, keys: list[NDArray[np.intp]], rows: int) -> tuple[Column, list[Any], NDArray[Any]]:
+        """Exact values of an outcome that cells can give: the column, the leaves, and where among them rows end."""
+        leaves, ends = self.lookup.ends(name, keys, rows)
+        column = self.coded(name, leaves)
+        assert column.unknown is not None
+        unknown = column.unknown.take(ends) if column.unknown.any() else None
+        return Column(column.values.take(ends), unknown, column.words), leaves, ends
 
-    def fill(
-        self, name: str, facts: Mapping[str, Column], rows: NDArray[np.int64], codes: NDArray[np.int32]
+    def settled(
+        self, name: str, facts: Mapping[str, Column], rows: NDArray[np.int64]
     ) -> tuple[Column, NDArray[np.bool_]]:
-        """Exact values of an outcome in some rows, and which of them are impossible people."""
-        if name in self.cells.exact:
-            if name not in self._walkers:
-                self._walkers[name] = self.cells.diagrams.frozen(self.cells.exact[name])
-            walker = self._walkers[name]
-            leaves, ends = walker.values, walker.ends(codes)
-        else:
-            found: list[Any] = [Leaf.OPEN] * len(rows)
-            hard = np.flatnonzero(~self.witnesses.open_(name, facts, rows))
-            for place, value in zip(hard.tolist(), self._by_logic(name, facts, rows[hard]), strict=True):
-                found[place] = value
-            leaves = list(dict.fromkeys(found))
-            place_of = {leaf: place for place, leaf in enumerate(leaves)}
-            ends = np.fromiter(map(place_of.__getitem__, found), np.int32, len(found))
-        column, impossible = self._coded(name, leaves)
-        return Column(column.values[ends], column.unknown[ends], column.words), impossible[ends]  # type: ignore[index]
+        """Exact values of any other outcome in some rows, and which of them are impossible people."""
+        found = self.settling.settle(name, facts, rows)
+        kind = self.version.outcomes[name].kind
+        values = found.values.astype(bool if kind.name == "boolean" else np.int64)
+        unknown, impossible = found.state == OPEN, found.state == IMPOSSIBLE
+        hard = found.hard()
+        if len(hard):
+            leaves = self._by_logic(name, facts, rows[hard])
+            column = self.coded(name, leaves)
+            values[hard], unknown[hard] = column.values, column.unknown
+            impossible[hard] = [leaf is Leaf.IMPOSSIBLE for leaf in leaves]
+        return Column(values, unknown | impossible, kind.values), impossible
 
-    def _coded(self, name: str, leaves: list[Any]) -> tuple[Column, NDArray[np.bool_]]:
+    def coded(self, name: str, leaves: list[Any]) -> Column:
         """Leaves as a column: what is no value of the outcome (open, impossible) is unknown."""
         kind = self.version.outcomes[name].kind
         values = np.zeros(len(leaves), bool if kind.name == "boolean" else np.int64)
         unknown = np.ones(len(leaves), bool)
-        impossible = np.array([leaf is Leaf.IMPOSSIBLE for leaf in leaves], bool)
         for place, leaf in enumerate(leaves):
             if leaf is None or isinstance(leaf, Leaf):
                 continue
@@ -121,7 +117,7 @@ class Exact:
             values[place] = (
                 kind.values.index(leaf) if kind.name == "enum" else leaf.toordinal() if isinstance(leaf, date) else leaf
             )
-        return Column(values, unknown, kind.values), impossible
+        return Column(values, unknown, kind.values)
 
     def _by_logic(self, name: str, facts: Mapping[str, Column], rows: NDArray[np.int64]) -> list[Any]:
         """One question to the solver for each different person."""

@@ -37,6 +37,8 @@ from hucheng.rules.tree import (
 )  # fmt: skip
 
 SAFE = 2**62
+SMALL = 10_000
+"""Rows up to which complete facts are decided without cutting them into cells first."""
 
 
 def fits(version: Version) -> bool:
@@ -117,18 +119,18 @@ class Strict:
                 return Column(picked, _either(*done))
             case Shift(_, day, unit, count):
                 a, b = self.of(day), self.of(count)
-                moved = a.values + b.values if unit == "day" else _months_later(a.values, b.values)
+                moved = a.values + b.values if unit == "day" else months_later(a.values, b.values)
                 return Column(moved, _either(a, b))
             case Age(_, born, at):
                 a, b = self.of(born), self.of(at)
-                return Column((_key(b.values) - _key(a.values)) // 10000, _either(a, b))
+                return Column(years_between(a.values, b.values), _either(a, b))
         raise AssertionError(node)
 
     def _compare(self, op: str, a: Column, b: Column) -> Column:
         left, right = a.values, b.values
         if a.words or b.words:
             words = tuple(dict.fromkeys((*a.words, *b.words)))
-            left, right = _recoded(a, words), _recoded(b, words)
+            left, right = recoded(a, words), recoded(b, words)
         function = {"=": np.equal, "<>": np.not_equal, "<": np.less, "<=": np.less_equal, ">": np.greater}.get(
             op, np.greater_equal
         )
@@ -185,7 +187,7 @@ class Strict:
         return Column(values, unknown | left, words)
 
     def _put(self, values: Any, unknown: Any, rows: NDArray[np.bool_], part: Column, words: tuple[str, ...]) -> None:
-        new = _recoded(part, words) if part.words else part.values
+        new = recoded(part, words) if part.words else part.values
         np.copyto(values, new, where=rows)
         if part.unknown is not None:
             unknown |= rows & part.unknown
@@ -201,7 +203,8 @@ def _word(words: tuple[str, ...], value: str) -> int:
     return words.index(value) if value in words else -1
 
 
-def _recoded(column: Column, words: tuple[str, ...]) -> NDArray[Any]:
+def recoded(column: Column, words: tuple[str, ...]) -> NDArray[Any]:
+    """The column with its words numbered as in ``words``; -1 where one is not there."""
     if column.words == words:
         return column.values
     table: NDArray[Any] = np.array([_word(words, word) for word in column.words], np.int64)
@@ -235,7 +238,13 @@ def _key(ordinals: NDArray[np.int64]) -> Any:
     return (1970 + month // 12) * 10000 + (month % 12 + 1) * 100 + day
 
 
-def _months_later(ordinals: NDArray[np.int64], months: NDArray[np.int64]) -> Any:
+def years_between(born: NDArray[np.int64], on: NDArray[np.int64]) -> Any:
+    """Completed years between ordinals; born on 29 February: completed on 1 March."""
+    return (_key(on) - _key(born)) // 10000
+
+
+def months_later(ordinals: NDArray[np.int64], months: NDArray[np.int64]) -> Any:
+    """The same day some months later; a day that the month lacks becomes its last day."""
     month, day, _ = _calendar(ordinals)
     start = (month + months).astype("datetime64[M]")
     length = ((start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")).astype(np.int64)

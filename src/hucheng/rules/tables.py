@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import numpy as np
@@ -12,15 +16,22 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hucheng.errors import RuleError
-from hucheng.rules import arrays, bulk, quick
+from hucheng.rules import arrays, bulk, deciding, quick
 from hucheng.rules.arrays import Column
-from hucheng.rules.columns import given, said
+from hucheng.rules.bulk import PROBLEM
+from hucheng.rules.columns import given
 from hucheng.rules.exact import exact
 from hucheng.rules.logic import Undecided
 from hucheng.rules.model import Version
 
 SMALL = 100_000
-"""Rows up to which arrays are quicker than a query plan."""
+"""Rows up to which a query is not worth several threads."""
+PIECE = 1 << 17
+"""Rows worked on at once: small enough for the processor's caches, large enough for NumPy."""
+WORKERS = os.cpu_count() or 1
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def decide(version: Version, table: Any, on: date | None) -> Any:
@@ -85,58 +96,77 @@ def _fits(digest: str, version: bulk.ByDigest) -> bool:
 
 
 def decided(version: Version, table: pa.Table, on: date | None, text: bool = False) -> pa.Table:
-    """The strict reading first; what it leaves open goes to the exact one. Id columns stay as they are."""
+    """Outcomes of every row; id columns stay as they are. ``text``: values as a CSV file has them."""
     ids = given(table.column_names, version.facts, version.outcomes)
     on = on if version.dated else None
-    if not text and table.num_rows <= SMALL and _fits(version.digest, bulk.ByDigest(version)):
-        facts = arrays.read(version, table)
-        if facts is not None:
-            return _quickly(version, table, facts, on, ids)
+    pieces = [table.slice(begin, PIECE) for begin in range(0, table.num_rows, PIECE)] or [table]
+    found = list(in_order(lambda piece: _piece(version, piece, on, text), pieces))
+    columns = [table.column(name) for name in ids]
+    columns += [pa.chunked_array(list(pieces), pieces[0].type) for pieces in zip(*found, strict=True)]
+    return pa.table(columns, names=[*ids, *version.outcomes, PROBLEM])
+
+
+def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Results in the order of the items, a few of them worked out at the same time (NumPy and Arrow let go of the
+    interpreter); never more than a few are held."""
+    todo = iter(items)
+    first = next(todo, None)
+    second = next(todo, None)
+    if first is None:
+        return
+    if second is None:
+        yield function(first)
+        return
+    with ThreadPoolExecutor(WORKERS) as pool:
+        running = deque([pool.submit(function, first), pool.submit(function, second)])
+        for item in todo:
+            if len(running) > WORKERS:
+                yield running.popleft().result()
+            running.append(pool.submit(function, item))
+        while running:
+            yield running.popleft().result()
+
+
+def _piece(version: Version, table: pa.Table, on: date | None, text: bool) -> list[pa.Array]:
+    """Outcomes and complaints of some rows."""
+    if not _fits(version.digest, bulk.ByDigest(version)):
+        return by_sql(version, table, on, text)
+    facts = None if text else arrays.read(version, table)
+    if facts is None:
+        facts = _read_by_sql(version, table, on, text)
+    columns, problem = deciding.answers(version, facts, table, on)
+    return [*columns, problem]
+
+
+def _read_by_sql(version: Version, table: pa.Table, on: date | None, text: bool) -> arrays.Facts:
+    """Facts in columns that arrays cannot read (text, unusual types). RuleError where a type cannot carry its fact."""
+    con = bulk.connection(large=False)
+    only = table.select(list(version.facts)) if version.facts else table
+    program = bulk.program(version, on, bulk.described(con, only.schema), text)
+    facts = arrays.internal(version, bulk.run(con, program.facts, only).rename_columns(list(version.facts)))
+    for name, column in facts.columns.items():
+        if column.unknown is not None:
+            wrong = column.unknown & table.column(name).is_valid().to_numpy()
+            if wrong.any():
+                facts.wrong[name] = wrong
+    return facts
+
+
+def by_sql(version: Version, table: pa.Table, on: date | None, text: bool = False) -> list[pa.Array]:
+    """The same by the strict SQL, and logic where it leaves a row open: for numbers beyond 64 bits."""
     con = bulk.connection(large=table.num_rows > SMALL)
     only = table.select(list(version.facts)) if version.facts else table
     program = bulk.program(version, on, bulk.described(con, only.schema), text)
     found = bulk.run(con, program.decide, only)
     open_ = _open(version, found)
-    answers = {name: found.column(name) for name in version.outcomes}
-    problem = found.column(bulk.PROBLEM)
+    answers: dict[str, Any] = {name: found.column(name).combine_chunks() for name in version.outcomes}
+    problem = found.column(PROBLEM).combine_chunks()
     if len(open_):
         narrow = bulk.run(con, program.facts, only.take(pa.array(open_))).rename_columns(list(version.facts))
         facts = arrays.internal(version, narrow)
-        rows = np.arange(len(open_))
-        keep = facts.some_unknown()
-        problem = _settled(version, on, facts, rows[keep], open_[keep], answers, problem)
-    return _table(version, table, ids, answers, problem)
-
-
-def _quickly(version: Version, table: pa.Table, facts: arrays.Facts, on: date | None, ids: list[str]) -> pa.Table:
-    columns, broken = quick.answers(version, facts, on)
-    complaints: dict[int, list[str]] = {}
-    for name, wrong in facts.wrong.items():
-        source = table.column(name)
-        for row in np.flatnonzero(wrong).tolist():
-            complaints.setdefault(row, []).append(said(version.facts[name], source[row].as_py()))
-    for what, rows in broken.items():
-        for row in np.flatnonzero(rows).tolist():
-            complaints.setdefault(row, []).append(what)
-    hidden = None
-    problems: list[str | None] = [None] * table.num_rows
-    if complaints:
-        hidden = np.zeros(table.num_rows, bool)
-        for row, said_ in complaints.items():
-            hidden[row], problems[row] = True, "; ".join(said_)
-    answers: dict[str, Any] = {}
-    open_ = np.zeros(table.num_rows, bool)
-    for name, outcome in version.outcomes.items():
-        answers[name] = arrays.arrow(outcome.kind, columns[name], table.num_rows, hidden)
-        if columns[name].unknown is not None:
-            open_ |= columns[name].unknown
-    if hidden is not None:
-        open_ &= ~hidden
-    problem: Any = pa.array(problems, pa.string())
-    if open_.any():
-        rows = np.flatnonzero(open_ & facts.some_unknown())
-        problem = _settled(version, on, facts, rows, rows, answers, problem)
-    return _table(version, table, ids, answers, problem)
+        keep = np.flatnonzero(facts.some_unknown())
+        problem = _settled(version, on, facts, keep, open_[keep], answers, problem)
+    return [*(answers[name] for name in version.outcomes), problem]
 
 
 def _open(version: Version, found: pa.Table) -> NDArray[np.int64]:
@@ -163,40 +193,31 @@ def _settled(
     problem: Any,
 ) -> Any:
     """Fill what is determined; ``rows`` are places in ``facts``, ``targets`` the same people in the result."""
-    if not len(rows):
-        return problem
     readings = exact(version, on)
-    codes = readings.codes(facts.columns, rows)
     troubles: dict[int, str] = {}
     for name, outcome in version.outcomes.items():
         column = answers[name]
-        empty = column.is_null().to_numpy(zero_copy_only=False)[targets]
-        if not empty.any():
+        places = np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False)[targets])
+        if not len(places):
             continue
-        places = np.flatnonzero(empty)
         try:
-            found, impossible = readings.fill(name, facts.columns, rows[places], codes[:, places])
+            found, impossible = readings.settled(name, facts.columns, rows[places])
         except Undecided as why:
             troubles |= dict.fromkeys(targets[places].tolist(), f"{name}: not settled in time ({why})")
             continue
-        troubles |= dict.fromkeys(targets[places[impossible]].tolist(), "the facts contradict the constraints")
+        troubles |= dict.fromkeys(targets[places[impossible]].tolist(), deciding.CONTRADICTION)
         assert found.unknown is not None
-        settled = ~found.unknown
-        if settled.any():
-            part = Column(found.values[settled], None, found.words)
-            answers[name] = arrays.patched(outcome.kind, column, targets[places[settled]], part)
+        sure = ~found.unknown
+        if sure.any():
+            part = Column(found.values[sure], None, found.words)
+            answers[name] = arrays.patched(outcome.kind, column, targets[places[sure]], part)
     if troubles:
-        said_ = problem.to_pylist()
+        said = problem.to_pylist()
         for row, what in troubles.items():
-            said_[row] = what
-        problem = pa.array(said_, pa.string())
-        hidden = np.zeros(len(said_), bool)
+            said[row] = what
+        problem = pa.array(said, pa.string())
+        hidden = np.zeros(len(said), bool)
         hidden[list(troubles)] = True
         for name in version.outcomes:
             answers[name] = arrays.hidden(answers[name], hidden)
     return problem
-
-
-def _table(version: Version, table: pa.Table, ids: list[str], answers: dict[str, Any], problem: Any) -> pa.Table:
-    arrays = [table.column(name) for name in ids] + [answers[name] for name in version.outcomes] + [problem]
-    return pa.table(arrays, names=[*ids, *version.outcomes, bulk.PROBLEM])
