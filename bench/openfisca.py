@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -42,7 +43,17 @@ from hucheng.rules.tree import (
     Today,
 )  # fmt: skip
 
-EPOCH = date(1970, 1, 1).toordinal()
+WORDS: list[str] = []
+"""Every word of every pack: a word is its place here."""
+
+
+def number_words(names: Sequence[str]) -> None:
+    """Fill WORDS for some packs, the same way every time."""
+    found: set[str] = set()
+    for version in (version for name in names for version in load(name).versions):
+        for declared in (*version.facts.values(), *version.outcomes.values()):
+            found.update(declared.kind.values)
+    WORDS[:] = sorted(found)
 
 
 def source(node: Node, pack: str) -> str:
@@ -76,7 +87,7 @@ def source(node: Node, pack: str) -> str:
             case Sum(_, op, left, right):
                 return f"({of(left)} {op} {of(right)})"
             case Product(_, left, right):
-                return f"({of(left)} * {of(right)})"
+                return f"(np.int64(1) * {of(left)} * {of(right)})"  # its integers have 32 bits
             case Rounded(_, mode, top, factor, bottom):
                 if mode == "half_up":
                     return f"((2 * {of(top)} * {factor} + {of(bottom)}) // (2 * {of(bottom)}))"
@@ -95,7 +106,7 @@ def source(node: Node, pack: str) -> str:
 
     def constant(kind: Kind, value: Any) -> str:
         if kind.name == "enum":
-            return str(kind.values.index(value)) if value in kind.values else "-1"
+            return str(WORDS.index(value))
         return f"np.datetime64('{value}', 'D')" if kind.name == "date" else repr(value)
 
     return of(node)
@@ -143,7 +154,7 @@ def column(kind: Kind, values: pa.ChunkedArray) -> Any:
     """An Arrow column as OpenFisca wants it."""
     whole = values.combine_chunks()
     if kind.name == "enum":
-        return pc.index_in(whole, pa.array(kind.values)).to_numpy()
+        return pc.index_in(whole, pa.array(WORDS)).to_numpy()
     if kind.name == "date":
         return whole.to_numpy(zero_copy_only=False).astype("datetime64[D]")
     if kind.name == "number" and kind.scale:
@@ -156,6 +167,7 @@ def main(facts: str, out: str, day: str, names: list[str]) -> None:
     from openfisca_core.simulation_builder import SimulationBuilder
 
     on = date.fromisoformat(day)
+    number_words(names)
     packs = [(pack, pack.version(on)) for pack in map(load, names)]
     made = system(packs)
     begin = time.perf_counter()

@@ -152,6 +152,9 @@ def _median(times: int, *arguments: str) -> dict[str, Any]:
 def differences(folder: Path, other: str) -> int:
     """Answers that are not the same as ours, where ours are given."""
     wrong = 0
+    from bench.openfisca import WORDS, number_words
+
+    number_words(TEN)
     them = parquet.read_table(folder / "openfisca.parquet") if other == "openfisca" else None
     for name in TEN:
         pack = load(name).version(ON)
@@ -162,7 +165,7 @@ def differences(folder: Path, other: str) -> int:
             b = theirs.column(f"{_plain(name)}_{outcome}" if them is not None else outcome)
             kind = declared.kind
             if them is not None and kind.name == "enum":
-                a = pc.index_in(a, pa.array(kind.values))
+                a = pc.index_in(a, pa.array(WORDS))
             elif them is not None and kind.name == "number" and kind.scale:
                 a = pc.multiply(a, pa.scalar(10**kind.scale, pa.int64())).cast(pa.int64(), safe=False)
             if kind.name == "number":

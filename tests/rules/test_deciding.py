@@ -104,6 +104,18 @@ def test_unknown_stays_open_only_where_it_matters(pack: Any, road: str) -> None:
     assert (row[1]["poor"], row[1]["share"]) == (True, None)  # a share of at most 1.00 is below the limit
 
 
+def test_rows_keep_their_order_in_a_table_of_any_size(pack: Any, road: str) -> None:
+    """Four hundred thousand rows: several pieces, several threads; DuckDB with threads of its own would mix them."""
+    rows = 400_000
+    sizes = [place * 7919 % 9 + 1 for place in range(rows)]
+    same = {name: pa.array([ROW[name]] * rows) for name in ("kind", "born", "away")}
+    many = pa.table({"id": range(rows), "paid": pa.array([90.0] * rows), "size": sizes, **same})
+    found = pack.decide(many)
+    assert found.column("id").to_pylist() == list(range(rows))
+    share = {size: pack.decide(table({"paid": 90.0, "size": size})).column("share")[0].as_py() for size in range(1, 10)}
+    assert found.column("share").to_pylist() == [share[size] for size in sizes]
+
+
 def test_rounding_on_entry_is_the_same_by_every_road(road: str) -> None:
     values = [2.5, 2.4999999, 2.49, 3.5, 1.5, 0.6, 8.4, 8.5]
     pack = loads(TEXT)

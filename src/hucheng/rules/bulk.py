@@ -26,14 +26,15 @@ Columns = tuple[tuple[str, str], ...]
 _local = threading.local()
 
 
-def connection(large: bool) -> duckdb.DuckDBPyConnection:
-    """This thread's in-memory engine: one thread for small tables (no scheduling), all of them for large ones."""
-    name = "large" if large else "small"
+def connection(threads: int = 1) -> duckdb.DuckDBPyConnection:
+    """This thread's in-memory engine. One thread keeps the order of the rows; 0 takes all there are, for queries that
+    say their order themselves."""
+    name = f"of_{threads}"
     found: duckdb.DuckDBPyConnection | None = getattr(_local, name, None)
     if found is None:
         config: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-        if not large:
-            config["threads"] = 1
+        if threads:
+            config["threads"] = threads
         found = duckdb.connect(":memory:", config=config)
         setattr(_local, name, found)
     return found

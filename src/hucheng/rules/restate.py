@@ -55,7 +55,7 @@ def restate(
             mend=f"give some of: {', '.join(known.outcomes)}",
         )
     ids = _ids(earlier, facts, known)
-    con = bulk.connection(large=True)
+    con = bulk.connection(threads=0)
     earlier = _in_order(con, earlier, ids, days)
     pieces = []
     for day in days:

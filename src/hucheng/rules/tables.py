@@ -24,8 +24,6 @@ from hucheng.rules.exact import exact
 from hucheng.rules.logic import Undecided
 from hucheng.rules.model import Version
 
-SMALL = 100_000
-"""Rows up to which a query is not worth several threads."""
 PIECE = 1 << 17
 """Rows worked on at once: small enough for the processor's caches, large enough for NumPy."""
 WORKERS = os.cpu_count() or 1
@@ -140,7 +138,7 @@ def _piece(version: Version, table: pa.Table, on: date | None, text: bool) -> li
 
 def _read_by_sql(version: Version, table: pa.Table, on: date | None, text: bool) -> arrays.Facts:
     """Facts in columns that arrays cannot read (text, unusual types). RuleError where a type cannot carry its fact."""
-    con = bulk.connection(large=False)
+    con = bulk.connection()
     only = table.select(list(version.facts)) if version.facts else table
     program = bulk.program(version, on, bulk.described(con, only.schema), text)
     facts = arrays.internal(version, bulk.run(con, program.facts, only).rename_columns(list(version.facts)))
@@ -154,7 +152,7 @@ def _read_by_sql(version: Version, table: pa.Table, on: date | None, text: bool)
 
 def by_sql(version: Version, table: pa.Table, on: date | None, text: bool = False) -> list[pa.Array]:
     """The same by the strict SQL, and logic where it leaves a row open: for numbers beyond 64 bits."""
-    con = bulk.connection(large=table.num_rows > SMALL)
+    con = bulk.connection()
     only = table.select(list(version.facts)) if version.facts else table
     program = bulk.program(version, on, bulk.described(con, only.schema), text)
     found = bulk.run(con, program.decide, only)
