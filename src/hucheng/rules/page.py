@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -16,6 +17,8 @@ from hucheng.rules.model import OutcomeDeclared, Version
 from hucheng.rules.texts import LANGUAGES, said, unit_of
 from hucheng.rules.tree import Case
 from hucheng.rules.wording import Wording
+
+Known = Mapping[str, Value | None]
 
 _T = {
     "zh": {
@@ -40,12 +43,13 @@ def page(pack: Any, on: date) -> str:
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = importlib.resources.files("hucheng.rules").joinpath("page.html").read_text("utf-8")
     pages = []
+    somebody = [Somebody(version, max(on, version.in_force)) for version in pack.versions]
     for language in LANGUAGES:
         versions = []
         for place, version in enumerate(pack.versions):
             later = pack.versions[place + 1 :]
             until = later[0].in_force if later else None
-            versions.append(_version(version, language, max(on, version.in_force), until))
+            versions.append(_version(version, language, somebody[place], until))
         pages.append(
             {"language": language, "title": pack.title[language], "t": _T[language], "versions": versions,
              "note": pack.note.get(language)}
@@ -55,7 +59,7 @@ def page(pack: Any, on: date) -> str:
     )
 
 
-def _version(version: Version, language: str, on: date, until: date | None) -> dict[str, Any]:
+def _version(version: Version, language: str, somebody: Somebody, until: date | None) -> dict[str, Any]:
     wording = Wording(version, language)
     facts = []
     for fact in version.facts.values():
@@ -79,35 +83,34 @@ def _version(version: Version, language: str, on: date, until: date | None) -> d
         "parameters": parameters,
         "constraints": [wording.of(constraint.tree) for constraint in version.constraints],
         "outcomes": [
-            {"title": outcome.title[language], "basis": outcome.basis, "rules": _rules(version, outcome, wording, on)}
+            {
+                "title": outcome.title[language],
+                "basis": outcome.basis,
+                "rules": _rules(version, outcome, wording, somebody),
+            }
             for outcome in version.outcomes.values()
         ],
     }
 
 
-def _rules(version: Version, outcome: OutcomeDeclared, wording: Wording, on: date) -> list[dict[str, str]]:
+def _rules(version: Version, outcome: OutcomeDeclared, wording: Wording, somebody: Somebody) -> list[dict[str, str]]:
     """Each branch with somebody whom it is for; a plain expression with somebody for yes and for no."""
-    tree, logic = outcome.tree, exact(version, on).logic
-    c = logic.context
-    found = []
+    tree = outcome.tree
+    texts: list[str] = []
     if isinstance(tree, Case):
-        whens = [logic.of(when)[0] for when, _ in tree.branches]
-        for place, (when, value) in enumerate(tree.branches):
-            form = wording.words["only" if tree.unordered else "if"]
-            text = form.format(wording.of(when), _result(outcome, value, wording))
-            before = [] if tree.unordered else [z3.Not(each, c) for each in whens[:place]]
-            found.append({"text": text, "example": _example(version, outcome, wording, on, whens[place], *before)})
+        form = wording.words["only" if tree.unordered else "if"]
+        texts = [form.format(wording.of(when), _result(outcome, value, wording)) for when, value in tree.branches]
         if tree.other is not None:
-            text = wording.words["else"].format(_result(outcome, tree.other, wording))
-            example = _example(version, outcome, wording, on, *(z3.Not(each, c) for each in whens))
-            found.append({"text": text, "example": example})
+            texts.append(wording.words["else"].format(_result(outcome, tree.other, wording)))
+    elif outcome.kind.name == "boolean":
+        texts = [wording.of(tree), "", ""]
     else:
-        found.append({"text": wording.of(tree), "example": _example(version, outcome, wording, on)})
-        if outcome.kind.name == "boolean":
-            sides = (logic.outcomes[outcome.name], z3.Not(logic.outcomes[outcome.name], c))
-            found += [{"text": "", "example": _example(version, outcome, wording, on, side)} for side in sides]
-            found[0]["example"] = ""
-    return found
+        texts = [wording.of(tree)]
+    people = somebody.of(outcome)
+    return [
+        {"text": text, "example": "" if known is None else _example(version, outcome, wording, somebody, known)}
+        for text, known in zip(texts, people, strict=True)
+    ]
 
 
 def _result(outcome: OutcomeDeclared, value: Any, wording: Wording) -> str:
@@ -116,26 +119,64 @@ def _result(outcome: OutcomeDeclared, value: Any, wording: Wording) -> str:
     return wording.of(value)
 
 
-def _example(version: Version, outcome: OutcomeDeclared, wording: Wording, on: date, *conditions: Any) -> str:
-    """Somebody for whom the conditions hold, with the result; empty if there is nobody."""
-    readings = exact(version, on)
-    logic, language, t = readings.logic, wording.language, _T[wording.language]
-    solver = logic.solver()
-    try:
-        if not logic.check(solver, *conditions):
-            return ""
-    except Undecided:
-        return ""
-    model = solver.model()
-    used = set(logic.mentioned(outcome.name))
-    known: dict[str, Value | None] = {
-        name: logic.outer(fact.kind, model.eval(logic.facts[name], True)) for name, fact in version.facts.items()
-    }
+def _example(version: Version, outcome: OutcomeDeclared, wording: Wording, somebody: Somebody, known: Known) -> str:
+    """Somebody in words, with the result."""
+    language, t = wording.language, _T[wording.language]
     parts = [
         f"{fact.title[language]} {said(fact.kind, known[name], fact.unit, fact.labels, language)}"
         for name, fact in version.facts.items()
-        if name in used
+        if name in somebody.mentioned[outcome.name]
     ]
-    value = readings.outcome(outcome.name, known)
+    value = somebody.readings.outcome(outcome.name, known)
     shown = said(outcome.kind, value, outcome.unit, outcome.labels, language)
     return f"{t['sep'].join(parts)} → {outcome.title[language]}{t['colon']}{shown}"
+
+
+class Somebody:
+    """For each branch of an outcome a person whom it is for; looked for once, told in every language."""
+
+    def __init__(self, version: Version, on: date) -> None:
+        self.version = version
+        self.readings = exact(version, on)
+        self.mentioned = {name: set(self.readings.logic.mentioned(name)) for name in version.outcomes}
+        self._found: dict[str, list[Known | None]] = {}
+
+    def of(self, outcome: OutcomeDeclared) -> list[Known | None]:
+        """Somebody for each branch and the else; of a condition nobody, then one for yes and one for no; None where
+        there is nobody, or nobody is found in time."""
+        if outcome.name not in self._found:
+            self._found[outcome.name] = list(self._each(outcome))
+        return self._found[outcome.name]
+
+    def _each(self, outcome: OutcomeDeclared) -> Iterator[Known | None]:
+        tree, logic = outcome.tree, self.readings.logic
+        c, solver = logic.context, logic.solver()
+        if isinstance(tree, Case):
+            solver.push()
+            try:
+                for when, _ in tree.branches:
+                    condition = logic.of(when)[0]
+                    yield self._person(condition)
+                    if not tree.unordered:
+                        solver.add(z3.Not(condition, c))
+                if tree.other is not None:
+                    yield self._person()
+            finally:
+                solver.pop()
+        elif outcome.kind.name == "boolean":
+            yield None
+            yield self._person(logic.outcomes[outcome.name])
+            yield self._person(z3.Not(logic.outcomes[outcome.name], c))
+        else:
+            yield self._person()
+
+    def _person(self, *conditions: Any) -> Known | None:
+        logic = self.readings.logic
+        solver = logic.solver()
+        try:
+            if not logic.check(solver, *conditions):
+                return None
+        except Undecided:
+            return None
+        model = solver.model()
+        return {n: logic.outer(f.kind, model.eval(logic.facts[n], True)) for n, f in self.version.facts.items()}
