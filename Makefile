@@ -6,10 +6,10 @@ ARGS    ?=
 WORKERS ?= $(shell expr `nproc` + 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check format bench soak browser clean
+.PHONY: help install up test check format bench bench-rules soak browser clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 $(VENV)/.installed: pyproject.toml hatch_build.py frontend/package-lock.json $(shell find frontend/src -type f)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Hucheng needs Python >= 3.11; this is $$($(PYTHON) -V). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
@@ -45,6 +45,10 @@ format: $(VENV)/.installed-dev ## put code into its form
 
 bench: $(VENV)/.installed-dev ## measure; writes bench/results.json and prints the table (ARGS="--quick")
 	$(BIN)/python -m bench $(ARGS)
+
+bench-rules: $(VENV)/.installed-dev ## measure the rules kernel alone, OpenFisca-Core beside it
+	$(BIN)/python -m pip install --quiet --editable ".[bench]"
+	$(BIN)/python -m bench rules persons packs $(ARGS)
 
 soak: $(VENV)/.installed-dev ## the long fault runs
 	$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)

@@ -217,19 +217,12 @@ def measure(quick: bool, rows: int = 1_000_000, large: int = 10_000_000) -> list
 
 
 def main() -> None:
-    from bench.table import show
-
+    """One contender, for ``measure`` to call as a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--large", type=int, default=10_000_000)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--ours", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--raw", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--ours", type=Path)
+    parser.add_argument("--raw", type=Path)
     given = parser.parse_args()
-    if given.ours or given.raw:
-        (ours if given.ours else raw)(given.ours or given.raw, TEN)
-        return
-    print(show(measure(given.quick, given.rows, given.large)))
+    (ours if given.ours else raw)(given.ours or given.raw, TEN)
 
 
 if __name__ == "__main__":

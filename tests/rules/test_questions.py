@@ -114,6 +114,21 @@ def test_facts_that_matter_only_together_are_asked_all_the_same() -> None:
     assert pack.questions({"a": True}, ON)["outcomes"] == {"out": True}
 
 
+def test_whether_comes_before_how_much() -> None:
+    """An amount cannot be cut into cells: the question of entitlement is asked first, by the exact policy."""
+    pack = load("assistive-device-subsidy")
+    facts = {"certificate": False, "device": "hearing", "assessed": True, "hardship": True, "had_before": False}
+    facts |= {"last_on": date(2020, 1, 1), "price": 900}
+    known: dict[str, Any] = {}
+    asked = []
+    while (found := pack.questions(known, ON, ["amount"]))["ask"]:
+        assert found["policy"].startswith("exact for the outcomes") or asked
+        asked.append(found["ask"])
+        known[found["ask"]] = facts[found["ask"]]
+    assert found["decided"] and found["outcomes"]["amount"] == 0
+    assert "price" not in asked and asked[-1] == "certificate"
+
+
 def test_one_half_may_be_enough() -> None:
     pack = load("blood-pressure")
     assert pack.questions({}, ON, ["crisis"])["ask"] in ("systolic", "diastolic")

@@ -104,9 +104,12 @@ def _amounts(
     version = readings.version
     words = []
     strict = quick.Strict(facts, readings.on)
+    doubtful = np.zeros(facts.rows, bool)
     for constraint in version.constraints:
         held = strict.of(constraint.tree)
         suspect |= ~held.values if held.unknown is None else ~held.values & ~held.unknown
+        if held.unknown is not None:
+            doubtful |= held.unknown
     some = facts.some_unknown()
     for name, outcome in version.outcomes.items():
         if name in columns:
@@ -116,12 +119,11 @@ def _amounts(
         kind = outcome.kind
         values = np.array(np.broadcast_to(quick.recoded(found, kind.values), facts.rows))
         unknown = np.array(np.broadcast_to(False if found.unknown is None else found.unknown, facts.rows))
-        # a strict value of somebody impossible is none: with constraints every incomplete row is looked at
-        rows = np.flatnonzero(some if version.constraints else unknown & some)
-        rows = complaints.without(rows)
+        # a strict value of somebody impossible is none: where a constraint is in doubt it is looked at, too
+        rows = complaints.without(np.flatnonzero((unknown | doubtful) & some & ~suspect))
         if len(rows):
             try:
-                exactly, impossible = readings.settled(name, facts.columns, rows)
+                exactly, impossible = readings.settled(name, facts.columns, rows, ~unknown[rows])
             except Undecided as why:
                 complaints.add(rows, f"{name}: not settled in time ({why})")
             else:

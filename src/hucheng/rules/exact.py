@@ -90,10 +90,13 @@ class Exact:
         return Column(column.values.take(ends), unknown, column.words), leaves, ends
 
     def settled(
-        self, name: str, facts: Mapping[str, Column], rows: NDArray[np.int64]
+        self, name: str, facts: Mapping[str, Column], rows: NDArray[np.int64], sure: NDArray[np.bool_] | None = None
     ) -> tuple[Column, NDArray[np.bool_]]:
-        """Exact values of any other outcome in some rows, and which of them are impossible people."""
-        found = self.settling.settle(name, facts, rows)
+        """Exact values of any other outcome in some rows, and which of them are impossible people.
+
+        ``sure``: rows that have just one answer, if such people can exist.
+        """
+        found = self.settling.settle(name, facts, rows, sure)
         kind = self.version.outcomes[name].kind
         values = found.values.astype(bool if kind.name == "boolean" else np.int64)
         unknown, impossible = found.state == OPEN, found.state == IMPOSSIBLE

@@ -65,6 +65,12 @@ def _next(
     if not open_:
         return None, 0.0, "exact"
     if any(name not in readings.cells.roots for name in open_):
+        guide = _guide(version, readings, known, open_)
+        if guide:
+            try:
+                return policy_of(readings).best(guide)[2], None, "exact for the outcomes before the amounts"
+            except TooMany:
+                return policy_of(readings).greedy(guide), None, "greedy: too many states for the exact policy"
         # where constraints tie facts to one another, none alone may matter although they matter together
         possible = relevant or [fact for fact in version.facts if known[fact] is None]
         cheapest = min(possible, key=lambda fact: cost(version.facts[fact]))
@@ -76,6 +82,17 @@ def _next(
         return fact, round(count, 3), "exact"
     except TooMany:
         return policy.greedy(state), None, "greedy: too many states for the exact policy"
+
+
+def _guide(version: Version, readings: Exact, known: Known, open_: list[str]) -> tuple[int, ...]:
+    """What is still open of the outcomes that cells can give, those on which the others rest included: whether
+    something is due comes before how much."""
+    resting = {*open_, *(each for name in open_ for each in readings.cells.uses(version.outcomes[name].tree))}
+    roots = (
+        restricted(readings, name, known) for name in version.outcomes if name in resting & {*readings.cells.roots}
+    )
+    policy = policy_of(readings)
+    return tuple(dict.fromkeys(root for root in roots if not policy.decided(root)))
 
 
 def cost(fact: FactDeclared) -> int:

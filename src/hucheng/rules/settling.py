@@ -26,8 +26,8 @@ from hucheng.rules.tree import Earlier, Fact, Node, walk
 
 FIRST, ROUNDS = 2, 8
 """Turns of trying before bounds are taken (the ends of all domains), and in all."""
-MOST_TIMES = 64
-"""Completions of a row at one turn, when few rows are left."""
+TRIES, MOST_TIMES = 1 << 15, 64
+"""Completions at one turn, and of one row: when few rows are left, many of each."""
 BOXES = 1_024
 """Combinations of unknown facts that are put in one by one."""
 FEW_CELLS = 32
@@ -70,8 +70,11 @@ class Settling:
         self._bounded = self._able and bounds.able(version)
         self._needs: dict[str, tuple[list[str], list[str]]] = {}
 
-    def settle(self, name: str, facts: Mapping[str, Column], rows: Rows) -> Settled:
-        """An outcome in some rows; the same rows give the same answer every time."""
+    def settle(self, name: str, facts: Mapping[str, Column], rows: Rows, sure: Bool | None = None) -> Settled:
+        """An outcome in some rows; the same rows give the same answer every time.
+
+        ``sure``: rows that have just one answer, if such people can exist at all: one who does settles it.
+        """
         found = Settled(np.zeros(len(rows), np.int8), np.zeros(len(rows), np.int64))
         if not self._able or not len(rows):
             return found
@@ -81,6 +84,9 @@ class Settling:
         rng = np.random.default_rng(0)
         for turn in range(FIRST):
             self._try(name, columns, found, tried, turn, rng)
+            if sure is not None:
+                done = sure & tried.seen
+                found.state[done], found.values[done] = VALUE, tried.first[done]
         if self._bounded:
             self._bound(name, columns, found, tried)
         for turn in range(FIRST, ROUNDS):
@@ -113,7 +119,7 @@ class Settling:
         left = found.hard()
         if not len(left):
             return
-        times = 1 if turn < FIRST else min(MOST_TIMES, max(1, AT_ONCE // len(left)))
+        times = 1 if turn < FIRST else min(MOST_TIMES, max(1, TRIES // len(left)))
         places = np.repeat(left, times)
         filled: dict[str, Column] = {}
         for fact, column in columns.items():
@@ -145,9 +151,11 @@ class Settling:
         """The column with something possible in the place of each unknown; perhaps not far from another fact."""
         if column.unknown is None or not column.unknown.any():
             return Column(column.values, None, column.words)
-        kind, count = self.version.facts[fact].kind, len(column.unknown)
-        guess = self._guess(kind, self._starts[fact], turn, count, rng, near)
-        return Column(np.where(column.unknown, guess, column.values), None, column.words)
+        rows = np.flatnonzero(column.unknown)
+        beside = None if near is None else np.broadcast_to(near, len(column.unknown))[rows]
+        values = np.array(column.values)
+        values[rows] = self._guess(self.version.facts[fact].kind, self._starts[fact], turn, len(rows), rng, beside)
+        return Column(values, None, column.words)
 
     def _guess(
         self, kind: Kind, starts: Any, turn: int, count: int, rng: Any, near: NDArray[Any] | None
