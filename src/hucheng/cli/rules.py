@@ -89,11 +89,13 @@ def decide(pack: str, facts: Path, out: Path, on: date, as_json: bool) -> None:
              "open": undecided}
         )  # fmt: skip
     else:
-        click.echo(f"{loaded.id} {version.label}, on {on}: {rows} rows", err=True)
+        click.echo(f"{loaded.id} {version.label}, on {on}: {some(rows, 'row')}", err=True)
         if undecided:
-            click.echo(f"  {undecided} outcomes stay open: facts are missing", err=True)
+            stay = "stays" if undecided == 1 else "stay"
+            click.echo(f"  {some(undecided, 'outcome')} {stay} open: facts are missing", err=True)
         if reported:
-            click.echo(f"  {reported} rows were not decided: see _problem", err=True)
+            were = "was" if reported == 1 else "were"
+            click.echo(f"  {some(reported, 'row')} {were} not decided: see _problem", err=True)
 
 
 @rules.command()
@@ -162,7 +164,7 @@ def check(pack: str, on: date | None, as_json: bool) -> None:
             click.echo(f"{each['severity']}: {each['where']}: {each['message']}")
             if each["example"]:
                 click.echo(f"  e.g. {', '.join(f'{name} = {value}' for name, value in each['example'].items())}")
-        click.echo(f"{len(found)} findings" if found else "nothing found", err=True)
+        click.echo(some(len(found), "finding") if found else "nothing found", err=True)
     if any(each["severity"] == "error" for each in found):
         raise SystemExit(1)
 
@@ -191,7 +193,7 @@ def diff(pack_a: str, pack_b: str, on: date, on_b: date | None, as_json: bool) -
                 click.echo(f"  e.g. {', '.join(f'{name} = {value}' for name, value in each['example'].items())}")
                 if each["outcome"]:
                     click.echo(f"  a: {each['a']}   b: {each['b']}")
-        click.echo(f"{len(found)} differences" if found else "no difference, proved", err=True)
+        click.echo(some(len(found), "difference") if found else "no difference, proved", err=True)
     if found:
         raise SystemExit(1)
 
@@ -302,6 +304,11 @@ def _progress(path: Path) -> Any:
         size = parquet.ParquetFile(path).metadata.num_rows if path.suffix == ".parquet" else path.stat().st_size
     stream = sys.stderr
     return click.progressbar(length=max(size, 1), label="deciding", file=stream, hidden=not stream.isatty())
+
+
+def some(number: int, what: str) -> str:
+    """1 row, 2 rows."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def words_of(version: Version) -> list[str]:
