@@ -49,7 +49,7 @@ from hucheng.decisions.store import DecisionStore
 from hucheng.errors import HuchengError
 from hucheng.gate import Gate, Journal, JournalDesk
 from hucheng.gate.entries import Entry, from_stream
-from hucheng.gate.journal import FILE as CHECKPOINTS
+from hucheng.gate.tables import FILE as CHECKPOINTS
 from hucheng.node.doors import DOORS, POLICY
 from hucheng.node.home.people import People
 from hucheng.node.home.rooms import Rooms, now_utc, open_rooms
