@@ -27,7 +27,8 @@ def enter(what: str, file: Path, end: bool, home: Path | None, principal_id: str
     WHAT is one of
       places     id, parent, level, zh, en
       people     id, kind, name, place, roles, resident_id, subject
-      roster     id, scope, tier, name, who, shifts, weekdays, rank, phone, language, urls
+      roster     id, scope, tier, name, who, shifts, weekdays, rank, phone, language, urls,
+                 own_right
       a register, e.g. city.residents: the fields of its contract
 
     Several values in one cell are parted by spaces. What is known already changes nothing, so a file may be entered

@@ -181,6 +181,14 @@ class Principals:
             row = conn.execute(select(principal).where(principal.c.id == principal_id)).first()
         return self._shaped(row) if row is not None else None
 
+    def kind_of(self, principal_id: str) -> Kind | None:
+        """Of which kind this principal is, also one whose time ended; None when nobody has this id."""
+        try:
+            return self.get(principal_id).kind
+        except Refused:
+            found = self.known(principal_id)
+            return found.kind if found is not None else None
+
     def by_subject(self, subject: str) -> Principal | None:
         """The principal with this identity at the identity provider; None when there is none."""
         with self._ledger.read() as conn:

@@ -58,6 +58,7 @@ class Entering:
     gate: Gate
     rosters: Rosters
     clock: Callable[[], datetime]
+    mandates_changed: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.pairing = Pairing(self.rooms, self.gate, self.clock)
@@ -77,6 +78,8 @@ class Entering:
         changed = self.rooms.registers.put(dataset, rows, first=first)
         if dataset == DEVICES:
             self.pairing.entered(rows)
+        if dataset == MANDATES and changed:
+            self.mandates_changed()
         return changed
 
     @exposed(within_s=300)
@@ -170,6 +173,8 @@ class Entering:
         if what == DEVICES:
             for key in keys:
                 self.pairing.ended(key[0])
+        if what == MANDATES and ended:
+            self.mandates_changed()
         return ended
 
     def _both_known(self, rows: Rows, first: int) -> None:

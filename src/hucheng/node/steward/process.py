@@ -49,6 +49,7 @@ from hucheng.decisions.store import DecisionStore
 from hucheng.errors import HuchengError
 from hucheng.gate import Gate, Journal, JournalDesk
 from hucheng.gate.entries import Entry, from_stream
+from hucheng.gate.mandates import Mandates
 from hucheng.gate.tables import FILE as CHECKPOINTS
 from hucheng.node.doors import DOORS, POLICY
 from hucheng.node.home.people import People
@@ -169,7 +170,8 @@ class Steward:
             clock=clock,
         )
         self.bodies = Bodies(rooms.keys)
-        self.rosters = Rosters(rooms.keys, calendar(settings.timezone))
+        over = Mandates(rooms.registers, rooms.principals, clock).over
+        self.rosters = Rosters(rooms.keys, calendar(settings.timezone), over)
         with rooms.ledger.read() as conn:
             self.pulse = Pulse(int(conn.execute(select(func.max(case_event.c.seq))).scalar() or 0))
         own = tuple(settings.notice_urls.split())
@@ -197,7 +199,7 @@ class Steward:
             Poller("retention", self.retention.due, idle_s=600.0),
         ]
         self._warming = threading.Thread(target=self._warm, name="warm", daemon=True)
-        store = CaseStore(rooms.ledger, self.bodies)
+        store = CaseStore(rooms.ledger, self.bodies, self.rosters, self.duty.clock)
         self.gate.register_store(CASES, store)
         self.gate.register_cases(store)
         self.gate.register_store(DECISIONS, DecisionStore(rooms.ledger, self.bodies, clock))
@@ -216,7 +218,7 @@ class Steward:
             "journal": JournalDesk(self.gate, self.journal, rooms.keys, clock=clock),
             "people": People(rooms.principals, settings),
             "enrolment": Enrolment(rooms, self.gate, clock, self.forgetting, self.pulse.beat),
-            "entering": Entering(rooms, self.gate, self.rosters, clock),
+            "entering": Entering(rooms, self.gate, self.rosters, clock, self.duty.mandates_changed),
             "gateways": Gateways(settings, self.gate, clock),
             "quarantine": self.requeue,
             "status": self.status,
