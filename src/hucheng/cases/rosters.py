@@ -134,6 +134,10 @@ class Rosters:
             conn.execute(roster_line.insert(), part)
         return len(rows)
 
+    def scopes(self, conn: Connection, ids: Sequence[str]) -> set[str]:
+        """For whom these lines are."""
+        return set(conn.execute(select(roster_line.c.scope).where(roster_line.c.id.in_(list(ids)))).scalars())
+
     def remove(self, conn: Connection, ids: Sequence[str]) -> int:
         """Take lines out; returns how many there were."""
         return int(conn.execute(delete(roster_line).where(roster_line.c.id.in_(list(ids)))).rowcount)

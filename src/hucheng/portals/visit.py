@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from hucheng.errors import BadRequest, HuchengError, Refused
 from hucheng.gate import Principal, Read
+from hucheng.portals.changed import changed
 from hucheng.portals.charts import Figure, figures
 from hucheng.portals.plain import (
     DECISION_STATES,
@@ -133,6 +134,10 @@ class Visit:
     def data_titles(self, entry: Any) -> str:
         """The datasets of a line of the journal."""
         return self.shell.lexicon.data_titles(entry.datasets, self.words)
+
+    def changed(self, entry: Any) -> list[str]:
+        """What a change of a register said, row by row."""
+        return changed(entry, self.shell.lexicon, self.words)
 
     def pack_title(self, name: str) -> str:
         """What a rule pack is called."""

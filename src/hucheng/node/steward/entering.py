@@ -22,6 +22,7 @@ from hucheng.gate.principals import Kind, Level
 from hucheng.gate.stores import MANDATES, RESIDENTS
 from hucheng.node.home.pairing import DEVICES, Pairing
 from hucheng.node.home.rooms import Rooms
+from hucheng.node.steward.telling import telling
 
 MAX_ROWS = 100_000
 Rows = list[dict[str, Any]]
@@ -67,12 +68,14 @@ class Entering:
     def register(self, principal: Principal, dataset: str, rows: Rows, first: int = 1) -> int:
         """Enter rows of a register as holding from now; returns how many changed something. Raises BadRequest.
 
-        Whoever is said to have given a mandate is in the journal's entry, and sees it.
+        Whoever the rows are about is in the journal's entry, and sees what was changed.
         """
         few(rows)
-        given = {str(row["resident_id"]) for row in rows if dataset == MANDATES and row.get("resident_id")}
+        about = telling(self.rooms.catalogue.get(dataset), rows)
         plain = {"dataset": dataset, "rows": len(rows)}
-        self.gate.authorise(principal, "registers.write", plain=plain, people=given)
+        self.gate.authorise(
+            principal, "registers.write", plain=plain, people=about.people, datasets=[dataset], told=about.each
+        )
         if dataset == MANDATES:
             self._both_known(rows, first)
         changed = self.rooms.registers.put(dataset, rows, first=first)
@@ -104,7 +107,8 @@ class Entering:
     def people(self, principal: Principal, rows: Rows, first: int = 1) -> int:
         """Enter or change principals; whose time had ended may ask again. Returns how many there are in the call."""
         found = made(Person, rows, "people", first)
-        self.gate.authorise(principal, "principals.write", plain={"rows": len(rows)})
+        theirs = {one.resident_id for one in found if one.resident_id}
+        self.gate.authorise(principal, "principals.write", plain={"rows": len(rows)}, people=theirs)
         places = {org.id for org in self.rooms.principals.orgs()}
         for number, one in enumerate(found, first):
             if one.place not in places:
@@ -126,8 +130,11 @@ class Entering:
     def roster(self, principal: Principal, rows: Rows, first: int = 1) -> int:
         """Enter or change lines of the roster. Raises BadRequest for a scope that is neither a place nor a resident."""
         lines = made(RosterLine, rows, "roster", first)
-        self.gate.authorise(principal, "principals.write", plain={"rows": len(rows)})
         places = {org.id for org in self.rooms.principals.orgs()}
+        theirs = {line.scope for line in lines} - places
+        self.gate.authorise(
+            principal, "principals.write", plain={"rows": len(rows)}, people=theirs, noted="roster.write"
+        )
         for number, line in enumerate(lines, first):
             known = line.scope in places or self.rooms.registers.live("city.residents", line.scope, sealed=False)
             if not known:
@@ -153,10 +160,23 @@ class Entering:
         register = what not in ("people", "roster")
         names = self.rooms.catalogue.get(what).key if register else ("id",)
         keys = [_key(row, names, f"{what} row {number}") for number, row in enumerate(rows, first)]
-        action = "registers.write" if register else "principals.write"
-        held = [self.rooms.registers.live(what, key, sealed=False) for key in keys] if what == MANDATES else []
-        given = {str(row["resident_id"]) for row in held if row is not None}
-        self.gate.authorise(principal, action, plain={"dataset": what, "rows": len(rows)}, people=given)
+        plain = {"dataset": what, "rows": len(rows)}
+        if register:
+            held = [self.rooms.registers.live(what, key, sealed=False) for key in keys]
+            about = telling(self.rooms.catalogue.get(what), [row for row in held if row is not None])
+            self.gate.authorise(
+                principal,
+                "registers.write",
+                plain=plain,
+                people=about.people,
+                datasets=[what],
+                told=about.each,
+                noted="registers.end",
+            )
+        else:
+            self.gate.authorise(
+                principal, "principals.write", plain=plain, people=self._theirs(what, [key[0] for key in keys])
+            )
         if what == "roster":
             with self.rooms.ledger.begin() as conn:
                 return self.rosters.remove(conn, [key[0] for key in keys])
@@ -176,6 +196,14 @@ class Entering:
         if what == MANDATES and ended:
             self.mandates_changed()
         return ended
+
+    def _theirs(self, what: str, ids: Sequence[str]) -> set[str]:
+        """The residents whom people or lines of the roster are about."""
+        if what == "roster":
+            with self.rooms.ledger.read() as conn:
+                return self.rosters.scopes(conn, ids)
+        found = (self.rooms.principals.known(one) for one in ids)
+        return {one.resident_id for one in found if one is not None and one.resident_id}
 
     def _both_known(self, rows: Rows, first: int) -> None:
         """Raise BadRequest for a mandate from or to somebody nobody has entered; a field left out is found later.
