@@ -184,12 +184,10 @@ class Visit:
             found = self.words.say("to sign in as: %(kinds)s", kinds=named)
         return escape(found) if found else self.said(error.details.get("needed", ""))
 
-    def said(self, text: str) -> Markup:
-        """What an error says: in this language where that is known, otherwise marked as English."""
+    def said(self, text: str | None) -> Markup:
+        """What an error says, in this language; nothing where it is not known in it: the page's own words stand."""
         found = self.words.say(text) if text else ""
-        if found == text and self.language != "en":
-            return Markup('<span lang="en">{}</span>').format(text)
-        return escape(found)
+        return Markup("") if found == text and self.language != "en" else escape(found)
 
     @cached_property
     def csrf(self) -> Markup:
