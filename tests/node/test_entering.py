@@ -46,9 +46,11 @@ def a_city(house: House) -> None:
     places = [{**PLACES[0], "parent": root.id}, PLACES[1]]
     assert house.entering.places(operator, places) == 2
     assert house.entering.places(operator, places) == 0
-    assert house.entering.people(operator, [OFFICER]) == 1
+    assert house.entering.people(operator, [OFFICER]).changed == 1
+    assert house.entering.people(operator, [OFFICER]).changed == 0
     assert house.entering.register(operator, "city.residents", [RESIDENT]) == 1
     assert house.entering.roster(operator, [LINE]) == 1
+    assert house.entering.roster(operator, [LINE]) == 0
 
 
 def test_whoever_was_entered_is_called_for_whoever_was_entered(house: House) -> None:
@@ -73,8 +75,16 @@ def test_what_ended_may_do_nothing_and_can_be_entered_again(house: House) -> Non
     assert house.entering.end(operator, "roster", [{"id": "l9"}]) == 1
     assert house.entering.end(operator, "city.residents", [{"resident_id": "r-9"}]) == 1
     assert house.steward.rooms.registers.live("city.residents", "r-9") is None
-    assert house.entering.people(operator, [OFFICER]) == 1
+    old = house.entering.people(
+        operator, [{**OFFICER, "name": "胡九九"}, {**OFFICER, "id": "hu-10", "subject": "x|10"}]
+    )
+    assert (old.changed, old.ended) == (1, ["hu-9"])
+    with pytest.raises(Refused):
+        house.who("hu-9")
+    assert house.entering.people(operator, [OFFICER], again=True).changed == 1
     assert house.who("hu-9").name == "胡九"
+    changed = house.entering.people(operator, [{**OFFICER, "subject": "https://id|99"}])
+    assert changed.changed == 1, "another identity at the provider is a change"
 
 
 @pytest.mark.parametrize(
@@ -221,7 +231,7 @@ def test_the_file_and_what_of_it_is_entered_are_named(tmp_path: Path, monkeypatc
     file = tmp_path / "people.csv"
     file.write_text("id\na\nb\nc\n")
     with pytest.raises(NotFound) as refused:
-        enter.enter.callback("people", file, True, None, None)  # type: ignore[misc]
+        enter.enter.callback("people", file, True, False, None, None)  # type: ignore[misc]
     assert refused.value.where == f"{file}: people row 3, id"
     assert refused.value.mend == "mend it; the 2 rows before are done, run it again"
 

@@ -126,13 +126,25 @@ class Rosters:
         self._cipher = AESGCM(keys.sub("roster addresses"))
 
     def put(self, conn: Connection, lines: Iterable[RosterLine]) -> int:
-        """Enter lines; a line with a known id replaces it. Raises BadRequest for a tier or shift that is none."""
-        rows = [self._row(line) for line in lines]
+        """Enter lines, a line with a known id replaces it; gives how many said something new.
+
+        Raises BadRequest for a tier or shift that is none.
+        """
+        given = [(line, self._row(line)) for line in lines]
+        held = self._held(conn, [line.id for line, _ in given])
+        rows = [row for line, row in given if held.get(line.id) != line]
         for start in range(0, len(rows), 400):
             part = rows[start : start + 400]
             conn.execute(delete(roster_line).where(roster_line.c.id.in_([row["id"] for row in part])))
             conn.execute(roster_line.insert(), part)
         return len(rows)
+
+    def _held(self, conn: Connection, ids: Sequence[str]) -> dict[str, RosterLine]:
+        found: dict[str, RosterLine] = {}
+        for start in range(0, len(ids), 400):
+            query = select(roster_line).where(roster_line.c.id.in_(ids[start : start + 400]))
+            found |= {row.id: self._line(row) for row in conn.execute(query)}
+        return found
 
     def scopes(self, conn: Connection, ids: Sequence[str]) -> set[str]:
         """For whom these lines are."""

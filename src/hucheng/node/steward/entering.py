@@ -51,6 +51,13 @@ class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     subject: str | None = None
 
 
+class Entered(msgspec.Struct, frozen=True):
+    """How many of the people in a call were entered or changed, and whose time had ended: they stay as they are."""
+
+    changed: int
+    ended: list[str]
+
+
 @dataclass
 class Entering:
     """Served over the local socket; the first argument is always who asks. ``first``: number of the first row."""
@@ -104,8 +111,11 @@ class Entering:
         return sum(known.get(org.id) != org for org in orgs)
 
     @exposed(within_s=300)
-    def people(self, principal: Principal, rows: Rows, first: int = 1) -> int:
-        """Enter or change principals; whose time had ended may ask again. Returns how many there are in the call."""
+    def people(self, principal: Principal, rows: Rows, first: int = 1, again: bool = False) -> Entered:
+        """Enter or change principals. Whose time ended stays as they are: a file of last year lets nobody in again.
+
+        ``again``: they are meant, and may ask from now on as before.
+        """
         found = made(Person, rows, "people", first)
         theirs = {one.resident_id for one in found if one.resident_id}
         self.gate.authorise(principal, "principals.write", plain={"rows": len(rows)}, people=theirs)
@@ -120,11 +130,20 @@ class Entering:
         entered = [
             Principal(p.id, p.kind, p.name, self.rooms.principals.path(p.place), p.roles, p.resident_id) for p in found
         ]
+        held = self.rooms.principals.held([one.id for one in entered])
+        over = [one.id for one in entered if one.id in held and held[one.id][2]]
+        subjects = {one.id: one.subject for one in found if one.subject}
+
+        def known(one: Principal) -> bool:
+            who, subject, ended = held.get(one.id, (None, None, False))
+            return who == one and subjects.get(one.id, subject) == subject and not ended
+
+        fresh = [one for one in entered if not known(one) and (again or one.id not in over)]
         with self.rooms.ledger.begin() as conn:
-            subjects = {one.id: one.subject for one in found if one.subject}
-            self.rooms.principals.put(entered, subjects=subjects, conn=conn)
-            self.rooms.principals.revive([one.id for one in entered], conn=conn)
-        return len(entered)
+            self.rooms.principals.put(fresh, subjects=subjects, conn=conn)
+            if again:
+                self.rooms.principals.revive(over, conn=conn)
+        return Entered(len(fresh), [] if again else over)
 
     @exposed(within_s=300)
     def roster(self, principal: Principal, rows: Rows, first: int = 1) -> int:
