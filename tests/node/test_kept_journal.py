@@ -18,6 +18,8 @@ from hucheng.gate.tables import FILE
 from hucheng.node.home import creation
 from hucheng.settings import Settings
 
+from .house import House
+
 NOON = datetime(2026, 3, 1, 4, tzinfo=UTC)
 PROVIDER = {"HUCHENG_OIDC_ISSUER": "https://id.example", "HUCHENG_OIDC_CLIENT_ID": "hucheng"}
 
@@ -84,3 +86,20 @@ def test_a_home_that_was_made_before_notes_its_databases_at_the_next_start(home:
     (home / "home.json").write_text(json.dumps(noted))
     with pytest.raises(SettingsError, match="the journal of this home lies in postgresql"):
         creation.kept(Settings.load(home, demo=False), {})
+
+
+def test_a_new_journal_of_a_node_that_has_lived_says_in_its_first_entry_that_it_begins_there(house: House) -> None:
+    settings = house.steward.settings
+    house.open_case()
+    assert house.steward.problems() == []
+    house.steward.close()
+    for name in ("journal.db", FILE):
+        (settings.home / name).rename(settings.home / f"{name}.kept")
+    again = House(settings)
+    try:
+        [problem] = again.steward.problems()
+        assert "it begins here" in problem
+        first = again.journal.heads(again.who("zhou-jing"))[-1]
+        assert (first.seq, first.kind) == (1, "damage") and "begins here" in str(first.detail)
+    finally:
+        again.steward.close()

@@ -15,8 +15,8 @@ from hucheng.errors import JournalBroken, Unavailable
 from hucheng.gate import checkpoints
 from hucheng.gate.tables import journal, journal_checkpoint, journal_head, metadata
 
-ASIDE = "put it back from a backup, with the checkpoints of the same backup; where there is none, move {file} aside \
-(keep it: it proves what is missing), and a new journal begins"
+ASIDE = "put it back from a backup, with the checkpoints of the same backup; where there is none, move what is left of \
+it and {file} aside (keep both: they prove what is missing), and a new journal begins"
 
 
 def fit(url: str, file: Path, public: bytes) -> None:

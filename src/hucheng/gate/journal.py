@@ -97,9 +97,12 @@ class Journal:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
         if self.damage:
-            self.append(
-                [Entry(self._clock(), "damage", "journal", "service", "", "", "", detail={"found": self.damage})]
-            )
+            self.damaged(self.damage)
+
+    def damaged(self, found: str) -> None:
+        """Keep in the chain what was found; `damage` says it until the next start."""
+        self.damage = found
+        self.append([Entry(self._clock(), "damage", "journal", "service", "", "", "", detail={"found": found})])
 
     def append(self, entries: Iterable[Entry], *, numbers: BitMap | None = None) -> list[int]:
         """Append entries; durable when it returns their sequence numbers.

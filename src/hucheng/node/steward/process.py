@@ -55,7 +55,7 @@ from hucheng.node.doors import DOORS, POLICY
 from hucheng.node.home.people import People
 from hucheng.node.home.rooms import Rooms, now_utc, open_rooms
 from hucheng.node.steward.consumers import Consumer
-from hucheng.node.steward.duty import Duty
+from hucheng.node.steward.duty import Duty, last_seen
 from hucheng.node.steward.enrolment import Enrolment
 from hucheng.node.steward.entering import Entering
 from hucheng.node.steward.forgetting import Forgetting
@@ -190,6 +190,8 @@ class Steward:
         self.notices = Notices(rooms.ledger, self.handling, self.duty.clock, own)
         self.forgetting = Forgetting(rooms, self.gate, self.journal, self.rosters, clock, self.wake)
         self.duty.erased = self.forgetting.erased
+        if self.journal.seq == 0 and last_seen(rooms.ledger) is not None:
+            self.journal.damaged("it begins here: nothing is left of the journal of a node that has lived before")
         seen = lived_through(rooms, self.journal)
         self.retention = Retention(rooms, self.gate, self.journal, clock, monotonic, seen=seen)
         self.pollers = [
@@ -264,7 +266,7 @@ class Steward:
         found += self.duty.problems + self.forgetting.problems + self.retention.problems
         found += [f"{poller.name} cannot work: see the log" for poller in self.pollers if poller.failures]
         if self.journal.damage:
-            found.append("the journal was found damaged: run `hucheng journal verify`")
+            found.append(f"the journal was found damaged ({self.journal.damage}): run `hucheng journal verify`")
         return found
 
     def start(self) -> None:
