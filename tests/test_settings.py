@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,34 @@ def test_the_parts_read_the_sign_in_secret_where_the_node_did_and_it_is_in_no_ru
     monkeypatch.setenv("HUCHENG_OIDC_CLIENT_SECRET", "other")
     assert Settings.running(tmp_path).oidc_client_secret == Settings.load(tmp_path).oidc_client_secret == "other"
     assert not [path for path in (tmp_path / "run").iterdir() if "s3cret" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("name", ["ledger_url", "journal_url", "notice_urls"])
+def test_an_address_with_a_password_is_shown_nowhere_and_in_no_run_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    address = "json://u:geheim@hook.example/a" if name == "notice_urls" else "postgresql://u:geheim@127.0.0.1:1/city"
+    monkeypatch.setenv(f"HUCHENG_{name.upper()}", address)
+    settings = Settings.load(tmp_path)
+    settings.write_running()
+    assert getattr(Settings.running(tmp_path), name) == address, "the parts read it where the node did"
+    assert "geheim" not in repr(settings)
+    assert not [path for path in (tmp_path / "run").iterdir() if "geheim" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("name", ["ledger_url", "journal_url"])
+def test_a_database_of_another_kind_is_refused_at_load_without_its_password(tmp_path: Path, name: str) -> None:
+    for address in ("mysql://u:geheim@host/city", "postgresql+asyncpg://u:geheim@host/city", "geheim"):
+        with pytest.raises(SettingsError, match=f"{name}: .*sqlite:///file or postgresql://") as refused:
+            Settings.load(tmp_path, **{name: address})
+        assert "geheim" not in str(refused.value)
+    Settings.load(tmp_path, **{name: f"sqlite:///{tmp_path}/other.db"})
+
+
+def test_postgresql_without_its_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # as where it is not installed
+    with pytest.raises(SettingsError, match=r'pip install "hucheng\[postgresql\]"'):
+        Settings.load(tmp_path, ledger_url="postgresql://u:geheim@127.0.0.1:1/city")
 
 
 def test_a_home_without_a_node_says_how_to_start_one(tmp_path: Path) -> None:

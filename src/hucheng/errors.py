@@ -19,6 +19,7 @@ HuchengError                 what happened · where · how to mend it
 ├── BadRequest               the input cannot be understood
 ├── TooLarge                 the input is over a stated limit
 └── Unavailable              a part of the node does not answer: try again
+    └── Outside              a service outside the node does not answer: try again
 """
 
 from __future__ import annotations
@@ -167,6 +168,10 @@ class Unavailable(HuchengError):
 
     status = 503
     exit_code = 4
+
+
+class Outside(Unavailable):
+    """A service outside the node does not answer: the node itself sees and works."""
 
 
 def kinds() -> dict[str, type[HuchengError]]:

@@ -6,6 +6,7 @@ A value is looked for, in this order: the command line, the environment (``HUCHE
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -29,6 +30,11 @@ LIMITS: dict[str, tuple[float, float]] = {
     "max_body_mb": (0.01, 64),
 }
 """What numbers may be, both ends included."""
+DATABASES: dict[str, str | None] = {
+    **dict.fromkeys(("sqlite", "sqlite+pysqlite")),
+    **dict.fromkeys(("postgresql", "postgres", "postgresql+psycopg"), "psycopg"),
+}
+"""Kinds of databases an address may name, and the module that speaks to each where it is an extra."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +67,10 @@ class Settings:
     """Seconds between the broker's fsyncs where ``sync`` is ``interval``: what a power loss may cost."""
     stream_max_gb: float = 8.0
     """Room for readings in the stream; when it is full, nothing is acknowledged."""
-    ledger_url: str = ""
-    """SQLAlchemy address of the ledger; empty: SQLite in the home."""
-    journal_url: str = ""
-    """SQLAlchemy address of the journal; empty: SQLite in the home."""
+    ledger_url: str = field(default="", repr=False)
+    """SQLAlchemy address of the ledger, with its password; empty: SQLite in the home."""
+    journal_url: str = field(default="", repr=False)
+    """SQLAlchemy address of the journal, with its password; empty: SQLite in the home."""
     timezone: str = "Asia/Shanghai"
     """Time zone of the city, for rosters and screens."""
     language: str = "zh"
@@ -79,7 +85,7 @@ class Settings:
     """Address under which people reach the site; empty: http://host:port."""
     max_body_mb: float = 8.0
     """Largest body of a request and of a message."""
-    notice_urls: str = ""
+    notice_urls: str = field(default="", repr=False)
     """Apprise addresses for notices to the duty desk, separated by spaces; the roster may name its own."""
     feed: bool = True
     """Simulated home devices send readings (demo city only)."""
@@ -151,11 +157,14 @@ class Settings:
             raise Unavailable(
                 "no node is running here", where=str(base), mend="start it with `hucheng up`, or name another --home"
             ) from error
-        return cls(**{**values, "home": base, "oidc_client_secret": now.oidc_client_secret})
+        return cls(**{**values, "home": base, **{name: getattr(now, name) for name in secret()}})
 
     def write_running(self) -> None:
-        """Write the settings in force for the other processes of this node; the secret stays where it was read from."""
-        values = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items() if k != "oidc_client_secret"}
+        """Write the settings in force for the other processes of this node; secrets stay where they were read from.
+
+        Those processes read them there themselves: in the environment, which they inherit, or in ``hucheng.toml``.
+        """
+        values = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items() if k not in secret()}
         path = running_file(self.home)
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(".new")
@@ -184,6 +193,8 @@ class Settings:
                 where=str(self.home),
                 mend="choose a shorter --home",
             )
+        for name in ("ledger_url", "journal_url"):
+            _check_database(name, getattr(self, name))
         self._check_notices()
 
     def _check_notices(self) -> None:
@@ -199,6 +210,29 @@ class Settings:
                     f"notice_urls: number {number} ({kind}) is not one that Apprise knows",
                     mend="addresses as Apprise writes them, separated by spaces, e.g. 'mailto://user:password@host'",
                 )
+
+
+def secret() -> frozenset[str]:
+    """Settings that hold passwords: shown nowhere, and written to no file."""
+    return frozenset(one.name for one in fields(Settings) if not one.repr)
+
+
+def _check_database(name: str, address: str) -> None:
+    """Refuse an address of a kind that is not known, or whose driver is not installed. Says nothing else of it."""
+    if not address:
+        return
+    kind, there, _ = address.partition("://")
+    if not there or kind not in DATABASES:
+        said = f"{kind[:20]}://…" if there else "no address at all"
+        raise SettingsError(f"{name}: {said} is none that is known", mend="sqlite:///file or postgresql://…")
+    if DATABASES[kind] is not None:
+        try:
+            importlib.import_module(DATABASES[kind] or "")
+        except ImportError as error:
+            raise SettingsError(
+                f"{name}: what speaks to PostgreSQL is not installed ({error})",
+                mend='pip install "hucheng[postgresql]"',
+            ) from error
 
 
 def _typed(name: str, default: Any, value: Any, place: str) -> Any:

@@ -152,7 +152,7 @@ def test_no_list_reads_the_whole_table(town: Town, name: str) -> None:
 
 
 def test_who_has_or_had_a_case_in_which_communities(either: Town) -> None:
-    town, cases = either, store.CaseStore(either.ledger, either.bodies)
+    town, cases = either, store.CaseStore(either.ledger, either.bodies, either.rosters, either.clock)
     assert cases.people(None, None) == frozenset()
     for resident in ("r1", "r2"):
         town.take_in(town.find(resident))

@@ -16,7 +16,7 @@ from gate.journalkit import Book, broken, entry, filled
 from hucheng.errors import LedgerError
 from hucheng.gate.ends import _Second
 from hucheng.gate.entries import decode, encode, open_detail
-from hucheng.gate.journal import PLACE, head_message
+from hucheng.gate.tables import PLACE, head_message
 from hucheng.gate.verify import Verified
 
 

@@ -14,7 +14,8 @@ from hucheng.base.ledger import Ledger
 from hucheng.cli.journal import journal as command
 from hucheng.errors import BadRequest, JournalBroken
 from hucheng.gate.entries import Entry
-from hucheng.gate.journal import FILE, Journal
+from hucheng.gate.journal import Journal
+from hucheng.gate.tables import FILE
 from hucheng.gate.verify import public_key, verify_home
 from hucheng.settings import Settings
 

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 import hucheng.cases
 from hucheng.apps import load_apps
+from hucheng.cli import front
 from hucheng.cli.up import up
 from hucheng.errors import ContractError, SettingsError
 from hucheng.node.home import creation
@@ -90,6 +91,16 @@ def test_a_refused_start_leaves_nothing_behind(tmp_path: Path) -> None:
     home.mkdir(parents=True)
     CliRunner().invoke(up, ["--home", str(home), "--no-demo"], standalone_mode=False)
     assert list(home.iterdir()) == [], "a folder that was there stays as it was"
+
+
+@pytest.mark.parametrize("place", ["/proc/x", "/sys/x/y", "FILE/h"])
+def test_a_place_where_no_home_can_be_is_refused_in_words(tmp_path: Path, place: str) -> None:
+    (tmp_path / "FILE").write_text("")
+    home = tmp_path / place if place.startswith("FILE") else Path(place)
+    told = CliRunner().invoke(front, ["up", "--home", str(home)])
+    assert told.exit_code == SettingsError.exit_code and isinstance(told.exception, SystemExit)
+    assert "a home cannot be kept here" in told.output and "--home" in told.output
+    assert [path.name for path in tmp_path.iterdir()] == ["FILE"]
 
 
 def test_a_home_may_hold_its_settings_its_master_key_and_disks_that_are_empty(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from hucheng.cases.tables import roster_line
 from hucheng.errors import BadRequest, NotFound, Refused
+from hucheng.gate import Line
 from hucheng.node.home.people import LOCAL
 from tests.node.house import House
 from tests.node.stewarding import a_finding
@@ -45,9 +46,11 @@ def a_city(house: House) -> None:
     places = [{**PLACES[0], "parent": root.id}, PLACES[1]]
     assert house.entering.places(operator, places) == 2
     assert house.entering.places(operator, places) == 0
-    assert house.entering.people(operator, [OFFICER]) == 1
+    assert house.entering.people(operator, [OFFICER]).changed == 1
+    assert house.entering.people(operator, [OFFICER]).changed == 0
     assert house.entering.register(operator, "city.residents", [RESIDENT]) == 1
     assert house.entering.roster(operator, [LINE]) == 1
+    assert house.entering.roster(operator, [LINE]) == 0
 
 
 def test_whoever_was_entered_is_called_for_whoever_was_entered(house: House) -> None:
@@ -72,8 +75,16 @@ def test_what_ended_may_do_nothing_and_can_be_entered_again(house: House) -> Non
     assert house.entering.end(operator, "roster", [{"id": "l9"}]) == 1
     assert house.entering.end(operator, "city.residents", [{"resident_id": "r-9"}]) == 1
     assert house.steward.rooms.registers.live("city.residents", "r-9") is None
-    assert house.entering.people(operator, [OFFICER]) == 1
+    old = house.entering.people(
+        operator, [{**OFFICER, "name": "胡九九"}, {**OFFICER, "id": "hu-10", "subject": "x|10"}]
+    )
+    assert (old.changed, old.ended) == (1, ["hu-9"])
+    with pytest.raises(Refused):
+        house.who("hu-9")
+    assert house.entering.people(operator, [OFFICER], again=True).changed == 1
     assert house.who("hu-9").name == "胡九"
+    changed = house.entering.people(operator, [{**OFFICER, "subject": "https://id|99"}])
+    assert changed.changed == 1, "another identity at the provider is a change"
 
 
 @pytest.mark.parametrize(
@@ -138,8 +149,46 @@ def test_a_mandate_is_between_two_who_are_known_and_she_sees_that_it_was_entered
     house.entering.end(operator, "people", [{"id": row["carer"]}])
     house.entering.end(operator, "city.residents", [{"resident_id": house.mother}])
     assert house.entering.register(operator, "city.mandates", [row]) == 1, "the file of yesterday, entered again"
-    written = [one for one in house.journal.of_person(house.chen, house.mother) if one.action == "registers.write"]
-    assert [one.principal for one in written] == [LOCAL] * 5
+    deeds = ("registers.write", "registers.end")
+    written = [one for one in house.journal.of_person(house.chen, house.mother) if one.action in deeds]
+    assert [one.principal for one in written] == [LOCAL] * 6, "three that were refused, two ends, one mandate"
+
+
+def deed_of(house: House) -> Line:
+    """The newest deed that she reads of."""
+    return next(one for one in house.journal.of_person(house.chen, house.mother) if one.kind == "deed")
+
+
+def test_a_change_of_a_register_says_to_her_what_was_changed_by_whom_for_what_and_under_which_law(house: House) -> None:
+    operator = house.who(LOCAL)
+    [row] = house.steward.rooms.registers.of_person("city.mandates", house.mother)
+    house.entering.end(operator, "city.mandates", [{"mandate_id": row["mandate_id"]}])
+    ended = deed_of(house)
+    law = {one.id: one.legal_basis for one in house.steward.rooms.purposes.accepted()}
+    assert (ended.action, ended.principal, ended.datasets) == ("registers.end", LOCAL, ("city.mandates",))
+    assert (ended.purpose, ended.basis) == ("registers.keep", law["registers.keep"])
+    [said] = (ended.detail or {})["rows"]
+    assert (said["mandate_id"], said["carer_name"]) == (row["mandate_id"], row["carer_name"])
+    homes = house.steward.rooms.registers.of_person("care.homes", house.mother)
+    house.entering.register(operator, "care.homes", [{**homes[0], "key_holder_phone": "13900000000"}])
+    entered = deed_of(house)
+    assert (entered.action, entered.datasets, entered.purpose) == ("registers.write", ("care.homes",), "registers.keep")
+    [home] = (entered.detail or {})["rows"]
+    assert home["door_code"] is None and "door_code" in home, "what is sensitive is named and not repeated"
+    nobody = house.journal.heads(house.who("zhou-jing"))
+    assert all("王丽娟" not in str(one.detail) for one in nobody)
+
+
+def test_a_file_of_many_says_to_each_that_it_was_entered(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hucheng.node.steward import telling
+
+    monkeypatch.setattr(telling, "FEW", 1)
+    rows = house.steward.rooms.registers.all("city.residents")[:30]
+    rows += house.steward.rooms.registers.of_person("city.residents", house.mother)
+    rows = list({row["resident_id"]: row for row in rows}.values())
+    house.entering.register(house.who(LOCAL), "city.residents", [{**row, "name": row["name"] + "x"} for row in rows])
+    line = deed_of(house)
+    assert (line.action, line.datasets, line.detail) == ("registers.write", ("city.residents",), {})
 
 
 def test_places_stay(house: House) -> None:
@@ -182,7 +231,7 @@ def test_the_file_and_what_of_it_is_entered_are_named(tmp_path: Path, monkeypatc
     file = tmp_path / "people.csv"
     file.write_text("id\na\nb\nc\n")
     with pytest.raises(NotFound) as refused:
-        enter.enter.callback("people", file, True, None, None)  # type: ignore[misc]
+        enter.enter.callback("people", file, True, False, None, None)  # type: ignore[misc]
     assert refused.value.where == f"{file}: people row 3, id"
     assert refused.value.mend == "mend it; the 2 rows before are done, run it again"
 

@@ -16,7 +16,7 @@ from hucheng.base.rpcclient import Client
 from hucheng.errors import HuchengError, Refused
 from hucheng.gate import Principal
 from hucheng.gate.entries import Body, decode
-from hucheng.gate.journal import journal
+from hucheng.gate.tables import journal
 from hucheng.node.home.people import LOCAL
 from hucheng.node.steward.process import SERVED
 from hucheng.node.steward.refusals import AT_THE_DOOR, door

@@ -210,8 +210,12 @@ def test_a_mandate_is_granted_and_ended_and_the_resident_sees_by_whom(house: Hou
     [new] = family.get("/mandates").json()
     assert (new["mandate_id"], new["scopes"]) == (answer.json()["mandate_id"], ["cases.follow"])
     assert family.get(place).status_code == family.get(f"{place}/cases").status_code == 200
-    written = [one for one in house.journal.of_person(house.chen, house.mother) if one.action == "registers.write"]
-    assert [(one.principal, one.kind) for one in written] == [(LOCAL, "deed")] * 2
+    lines = chen.get(f"{place}/journal").json()
+    written = [one for one in lines if one["action"].startswith("registers.")]
+    assert [(one["principal"], one["kind"], one["action"], one["purpose"], one["datasets"]) for one in written] == [
+        (LOCAL, "deed", action, "registers.keep", ["city.mandates"]) for action in ("registers.write", "registers.end")
+    ]
+    assert [one["detail"]["rows"][0]["mandate_id"] for one in written] == [new["mandate_id"], old["mandate_id"]]
 
 
 @pytest.mark.parametrize("who", ["chen-guilan", FAMILY, "li-min", "zhou-jing"])

@@ -317,3 +317,40 @@ def test_whatever_goes_wrong_while_reading_the_stream_the_desk_does_not_go_deaf(
 
     assert asyncio.run(scene()) is None
     assert set(taken) == {encode(one) for one in findings}
+
+
+def test_a_wait_that_runs_out_between_two_requests_is_no_broker_that_does_not_answer(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hucheng.base.broker import FINDINGS
+    from hucheng.node.steward import consumers
+
+    monkeypatch.setattr(consumers, "WAIT_S", 1e-4)  # so short that nats-py gives up before its second request
+    waits = 0
+
+    class Watched(consumers.Consumer):
+        async def _subscribe(self) -> Any:
+            subscription = await super()._subscribe()
+            fetch = subscription.fetch
+
+            async def counted(*given: Any, **more: Any) -> Any:
+                nonlocal waits
+                waits += 1
+                return await fetch(*given, **more)
+
+            subscription.fetch = counted
+            return subscription
+
+    async def scene() -> list[str]:
+        client = await stream.connect(node.settings)
+        consumer = Watched(client, FINDINGS, "findings.>", lambda _: None, lambda *_: None)
+        task = asyncio.create_task(consumer.run())
+        async with asyncio.timeout(60):
+            while waits < 20 and not consumer.problems:
+                await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await client.close()
+        return consumer.problems
+
+    assert asyncio.run(scene()) == []

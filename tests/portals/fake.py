@@ -123,7 +123,9 @@ class FakeGate:
         if purpose == "care.respond":
             one = self._desk.cases[case or ""]
             if one.state == "closed":
-                raise Refused("the case is closed", policy="care.respond.officer", needed="未结事项|an open case")
+                raise Refused(
+                    "the case is closed", policy="care.respond.officer", needed="an open case", needed_zh="未结事项"
+                )
         return [self._rows(principal, read) for read in reads]
 
     def _rows(self, principal: Principal, read: Read) -> list[dict[str, Any]]:

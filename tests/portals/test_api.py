@@ -136,6 +136,14 @@ def test_bad_queries(site: Site) -> None:
         assert client.get(f"/api/v1/residents/r-1001/readings?{query}").status_code in (400, 404), query
 
 
+@pytest.mark.parametrize("query", ["purpose=nosuch", "limit=5&colour=red"])
+def test_a_name_in_the_query_that_says_nothing_there_is_refused_not_ignored(site: Site, query: str) -> None:
+    client = asking(site, OFFICER)
+    answer = client.get(f"/api/v1/cases?{query}")
+    assert answer.status_code == 400 and "order" in answer.json()["mend"]
+    assert client.get("/api/v1/cases?lang=en&limit=5").status_code == 200
+
+
 def test_readings_are_answered_only_when_the_broker_has_them(site: Site) -> None:
     token = site.shell.tokens.gateway("g-east-1", NOW)
     body = msgspec.json.encode({"dataset": "home.blood_pressure", "readings": []})

@@ -14,7 +14,7 @@ from hucheng.cases.handling import ANSWER_WITHIN, Handling
 from hucheng.cases.history import Line
 from hucheng.cases.rosters import TIERS, scopes_of
 from hucheng.cases.running import Running
-from hucheng.cases.tables import case_called
+from hucheng.cases.tables import case_called, case_file
 from hucheng.cases.views import OUTCOMES, Action
 from hucheng.cases.words import ROSTER
 from hucheng.errors import BadRequest, CaseError
@@ -128,24 +128,11 @@ def _hand_over(m: _Moment) -> None:
     if step is None or step.phase == "called":
         raise CaseError("nobody has it yet", where=m.row.id, mend="take it first")
     if m.deed.to in (None, "", "roster"):
-        moved = m.running.complete("again")
-        _say(m, "handed_back", to=ROSTER)
-        owing.hand_on(m.conn, m.row.id, None)
-        m.handling.apply(
-            m.conn,
-            m.row,
-            m.running.stand(),
-            moved,
-            m.now,
-            assigned_to=None,
-            assigned_name=None,
-            responder=None,
-            eta_minutes=None,
-        )
+        _back(m, "handed_back", to=ROSTER)
         return
     to = str(m.deed.to)
-    scopes = scopes_of(m.row.resident_id, [part for part in m.row.org.split("/") if part])
-    contact = next((c for c in m.handling.rosters.colleagues(m.conn, scopes, m.now) if c.who == to), None)
+    colleagues = m.handling.rosters.colleagues(m.conn, _scopes(m.row), m.now)
+    contact = next((c for c in colleagues if c.who == to), None)
     if contact is None:
         raise CaseError(
             "that person is not on duty here now", where=m.row.id, mend="choose from the roster, or hand it back to it"
@@ -163,6 +150,45 @@ def _hand_over(m: _Moment) -> None:
         assigned_name=contact.name,
         responder=contact.name,
     )
+
+
+def _back(m: _Moment, what: str, **values: object) -> None:
+    """Nobody has it any more: the roster is called again, from its first tier."""
+    moved = m.running.complete("again")
+    _say(m, what, **values)
+    owing.hand_on(m.conn, m.row.id, None)
+    m.handling.apply(
+        m.conn,
+        m.row,
+        m.running.stand(),
+        moved,
+        m.now,
+        assigned_to=None,
+        assigned_name=None,
+        responder=None,
+        eta_minutes=None,
+    )
+
+
+def take_back(conn: Connection, handling: Handling, now: datetime) -> int:
+    """Take open cases from whoever had them by a mandate that is over, and call the roster again; gives how many.
+
+    Whose mandate is over may neither see nor close the case: without this it would wait for nobody.
+    """
+    c = case_file.c
+    held = select(c.id, c.resident_id, c.org, c.assigned_to, c.assigned_name)
+    found = 0
+    for row in conn.execute(held.where(c.is_open.is_(True), c.assigned_to.is_not(None))).all():
+        if not handling.rosters.answers(conn, row.assigned_to, _scopes(row), now):
+            whole, running = handling.load(conn, row.id)
+            deed = Deed("hand_over", ("system", str(row.assigned_name)), to="roster")
+            _back(_Moment(conn, handling, whole, running, deed, now), "mandate_over")
+            found += 1
+    return found
+
+
+def _scopes(row: Any) -> list[str]:
+    return scopes_of(row.resident_id, [part for part in row.org.split("/") if part])
 
 
 def _note(m: _Moment) -> None:
@@ -208,7 +234,7 @@ def _owe_called(m: _Moment) -> None:
     """Whoever was called outside the desk and did not take it is to hear that it is in hand."""
     query = select(case_called).where(case_called.c.case_id == m.row.id, case_called.c.tier.in_((2, 3)))
     for called in m.conn.execute(query).all():
-        if called.who != m.deed.actor[0]:
+        if called.who != m.deed.actor[0] and m.handling.rosters.answers(m.conn, called.who, _scopes(m.row), m.now):
             name = m.handling.rosters.knows(m.conn, called.who) or TIERS[called.tier]
             owing.owe(
                 m.conn,

@@ -73,6 +73,12 @@ class Notices:
         """Send everything that is due; returns seconds until the next try (None: nothing waits)."""
         with self._ledger.read() as conn:
             waiting = outbox.due(conn, self._clock())
+            left = [one for one in waiting if one.line and self._handling.rosters.left(conn, one.line, self._clock())]
+        if left:  # whose mandate is over hears of no case any more, and nobody has to phone them about it
+            with self._ledger.begin() as conn:
+                outbox.withdraw(conn, [one.id for one in left])
+        waiting = [one for one in waiting if one not in left]
+        with self._ledger.read() as conn:
             addresses = [self._address(conn, one) for one in waiting]
         if self._ending:
             return None

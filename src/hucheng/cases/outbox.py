@@ -115,6 +115,11 @@ def unname(conn: Connection, cases: Sequence[str], lines: Sequence[str], by: str
             conn.execute(update(notice).where(column.in_(part)).values(who=by))
 
 
+def withdraw(conn: Connection, ids: Sequence[str]) -> None:
+    """Notices that are to be sent to nobody any more."""
+    conn.execute(update(notice).where(notice.c.id.in_(list(ids))).values(state="dropped"))
+
+
 def drop(conn: Connection, case_id: str) -> None:
     """Somebody has the case: calls that were not sent yet are not needed any more."""
     mine = update(notice).where(notice.c.case_id == case_id, notice.c.state == "waiting", notice.c.tier > 0)

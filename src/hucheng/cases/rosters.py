@@ -3,11 +3,15 @@
 Tiers follow the reference of telecare: duty officer of the centre, then key holder or family, then mobile responder,
 then emergency desk. A line belongs to an organisation or to one resident (her key holder, her daughter); the nearest
 scope that has somebody on duty wins: the resident, the community, the street, and so on up to the city.
+
+A carer who is on a resident's roster by that resident's mandate leaves it with the mandate: she is not called, cannot
+be handed a case, and hears of none. Whoever never had a mandate (a key holder, an officer) is there in their own right,
+and so is whoever's line says so (``own_right``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -33,7 +37,8 @@ class RosterLine(msgspec.Struct, frozen=True):
     """One person's duty. ``scope``: an organisation's id or a resident_id; ``weekdays``: 0 = Monday, empty = all.
 
     ``who``: the principal's id, None for somebody without an account. ``urls``: Apprise addresses; none means that
-    the person is called on the screen only. ``rank``: who is called first within a tier.
+    the person is called on the screen only. ``rank``: who is called first within a tier. ``own_right``: the line of a
+    carer stays when her mandate ends (she holds the key as well).
     """
 
     id: str
@@ -49,6 +54,7 @@ class RosterLine(msgspec.Struct, frozen=True):
     urls: tuple[str, ...] = ()
     valid_from: datetime | None = None
     valid_to: datetime | None = None
+    own_right: bool = False
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -107,21 +113,42 @@ class Roll:
         return [_contact(line) for line in on_duty(lines, scopes, tier, self._at, self._calendar)] if lines else []
 
 
+Over = Callable[[str, str, datetime], bool]
+"""``over(who, scope, at)``: whether this principal answered for this resident by a mandate, and it is over."""
+
+
 class Rosters:
     """The roster in the ledger."""
 
-    def __init__(self, keys: Keys, calendar: Calendar) -> None:
+    def __init__(self, keys: Keys, calendar: Calendar, over: Over = lambda who, scope, at: False) -> None:
         self.calendar = calendar
+        self._over = over
         self._cipher = AESGCM(keys.sub("roster addresses"))
 
     def put(self, conn: Connection, lines: Iterable[RosterLine]) -> int:
-        """Enter lines; a line with a known id replaces it. Raises BadRequest for a tier or shift that is none."""
-        rows = [self._row(line) for line in lines]
+        """Enter lines, a line with a known id replaces it; gives how many said something new.
+
+        Raises BadRequest for a tier or shift that is none.
+        """
+        given = [(line, self._row(line)) for line in lines]
+        held = self._held(conn, [line.id for line, _ in given])
+        rows = [row for line, row in given if held.get(line.id) != line]
         for start in range(0, len(rows), 400):
             part = rows[start : start + 400]
             conn.execute(delete(roster_line).where(roster_line.c.id.in_([row["id"] for row in part])))
             conn.execute(roster_line.insert(), part)
         return len(rows)
+
+    def _held(self, conn: Connection, ids: Sequence[str]) -> dict[str, RosterLine]:
+        found: dict[str, RosterLine] = {}
+        for start in range(0, len(ids), 400):
+            query = select(roster_line).where(roster_line.c.id.in_(ids[start : start + 400]))
+            found |= {row.id: self._line(row) for row in conn.execute(query)}
+        return found
+
+    def scopes(self, conn: Connection, ids: Sequence[str]) -> set[str]:
+        """For whom these lines are."""
+        return set(conn.execute(select(roster_line.c.scope).where(roster_line.c.id.in_(list(ids)))).scalars())
 
     def remove(self, conn: Connection, ids: Sequence[str]) -> int:
         """Take lines out; returns how many there were."""
@@ -135,7 +162,16 @@ class Rosters:
     def roll(self, conn: Connection, scopes: Sequence[str], at: datetime) -> Roll:
         """The lines of these scopes."""
         rows = conn.execute(select(roster_line).where(roster_line.c.scope.in_(list(scopes))))
-        return Roll((self._line(row) for row in rows), at, self.calendar)
+        return Roll((line for line in map(self._line, rows) if self._stands(line, at)), at, self.calendar)
+
+    def answers(self, conn: Connection, who: str, scopes: Sequence[str], at: datetime) -> bool:
+        """Whether somebody who was called for a resident (the first of ``scopes``) may still answer."""
+        if not self._over(who, scopes[0], at):
+            return True
+        own = roster_line.c.own_right | roster_line.c.scope.in_(list(scopes[1:]))
+        mine = (roster_line.c.who == who) & roster_line.c.scope.in_(list(scopes)) & own
+        rows = conn.execute(select(roster_line).where(mine))
+        return any(_valid(line, at) for line in map(self._line, rows))
 
     def called(self, conn: Connection, scopes: Sequence[str], tier: int, at: datetime) -> list[Contact]:
         """Whom to call now."""
@@ -155,16 +191,25 @@ class Rosters:
     def duties(self, conn: Connection, who: str, at: datetime) -> bool:
         """True when this principal has the duty now in any scope of theirs."""
         rows = conn.execute(select(roster_line).where(roster_line.c.who == who))
-        lines = [self._line(row) for row in rows]
+        lines = [line for line in map(self._line, rows) if self._stands(line, at)]
         return any(
             line in on_duty(lines, [line.scope], line.tier, at, self.calendar) for line in lines if _valid(line, at)
         )
+
+    def left(self, conn: Connection, line: str, at: datetime) -> bool:
+        """Whether whoever this line names is on it no longer, because it was by a mandate that is over."""
+        row = conn.execute(select(roster_line).where(roster_line.c.id == line)).first()
+        return row is not None and not self._stands(self._line(row), at)
 
     def address(self, conn: Connection, line: str, channel: int) -> str | None:
         """One Apprise address of a line; None where the line is gone or has no such."""
         body = conn.execute(select(roster_line.c.urls).where(roster_line.c.id == line)).scalar()
         urls = self._open(line, body)
         return urls[channel] if 0 <= channel < len(urls) else None
+
+    def _stands(self, line: RosterLine, at: datetime) -> bool:
+        """Whether whoever is named may still be called: not when it was by a mandate only, and that is over."""
+        return line.who is None or line.own_right or not self._over(line.who, line.scope, at)
 
     def _row(self, line: RosterLine) -> dict[str, Any]:
         if line.tier not in TIERS:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, false, func, select
@@ -10,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, false, func, select
 from hucheng.base.contracts import Contract
 from hucheng.base.ledger import Ledger
 from hucheng.cases.clock import instant
+from hucheng.cases.rosters import Rosters, scopes_of
 from hucheng.cases.tables import case_called, case_file
 from hucheng.cases.words import ERASED
 from hucheng.decisions.bodies import Bodies
@@ -36,8 +38,8 @@ SEARCHED = frozenset(
 class CaseStore:
     """Cases as the gate asks for them (`hucheng.gate.stores.Store`, `hucheng.gate.facts.CaseLookup`)."""
 
-    def __init__(self, ledger: Ledger, bodies: Bodies) -> None:
-        self._ledger, self._bodies = ledger, bodies
+    def __init__(self, ledger: Ledger, bodies: Bodies, rosters: Rosters, clock: Callable[[], datetime]) -> None:
+        self._ledger, self._bodies, self._rosters, self._clock = ledger, bodies, rosters, clock
 
     def rows(self, contract: Contract, read: Read, scope: Scope) -> list[dict[str, Any]]:
         """Rows within the scope. Raises BadRequest where cases cannot be searched or ordered so."""
@@ -62,8 +64,14 @@ class CaseStore:
             row = conn.execute(select(case_file).where(case_file.c.id == case_id)).first()
             if row is None:
                 return None
-            called = tuple(called_for(conn, case_id))
-        return CaseFacts(row.id, row.kind, row.resident_id, row.is_open, row.assigned_to, row.community, called)
+            scopes = scopes_of(row.resident_id, [part for part in row.org.split("/") if part])
+
+            def answers(who: str) -> bool:
+                return self._rosters.answers(conn, who, scopes, self._clock())
+
+            called = tuple(filter(answers, called_for(conn, case_id)))
+            mine = row.assigned_to if row.assigned_to is not None and answers(row.assigned_to) else None
+        return CaseFacts(row.id, row.kind, row.resident_id, row.is_open, mine, row.community, called)
 
     def people(self, residents: Collection[str] | None, communities: Collection[str] | None) -> frozenset[str]:
         """Which of these residents (None: of all) have or had a case in one of these communities (None: anywhere)."""

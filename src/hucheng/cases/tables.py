@@ -6,7 +6,7 @@ key. Due times are absolute microseconds since 1970, so that one statement moves
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, Table, Text, false
 
 from hucheng.base.ledger import Instant, Json, metadata
 
@@ -166,6 +166,7 @@ roster_line = Table(
     Column("urls", LargeBinary, nullable=True, comment="Apprise addresses, sealed"),
     Column("valid_from", Instant, nullable=True),
     Column("valid_to", Instant, nullable=True),
+    Column("own_right", Boolean, nullable=False, server_default=false(), comment="stands whatever mandates say"),
     Index("ix_roster_line_scope", "scope", "tier"),
     Index("ix_roster_line_who", "who"),
 )

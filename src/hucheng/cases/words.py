@@ -20,6 +20,10 @@ EVENTS: Final[Mapping[str, dict[str, str]]] = {
     "visited": {"zh": "{name} 已到场", "en": "{name} is there"},
     "handed_over": {"zh": "{name} 移交给 {to}", "en": "Handed over from {name} to {to}"},
     "handed_back": {"zh": "{name} 交回值班表，重新呼叫", "en": "{name} handed it back to the roster: calling again"},
+    "mandate_over": {
+        "zh": "{name} 的委托已终止，事项交回值班表，重新呼叫",
+        "en": "The mandate of {name} is over: back to the roster, calling again",
+    },
     "note": {"zh": "{name} 记录", "en": "Note by {name}"},
     "answered": {"zh": "{name} 已答复：{text}", "en": "{name} gave the answer: {text}"},
     "closed": {"zh": "{name} 办结：{outcome}", "en": "Closed by {name}: {outcome}"},

@@ -10,7 +10,7 @@ import click
 
 from hucheng.cli.beside import Beside, node_options
 from hucheng.cli.tables import tables
-from hucheng.errors import HuchengError, Refused, Unavailable
+from hucheng.errors import BadRequest, HuchengError, Refused, Unavailable
 
 AT_ONCE = 20_000
 
@@ -19,15 +19,17 @@ AT_ONCE = 20_000
 @click.argument("what")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--end", is_flag=True, help="What the file names by its key holds no longer from now on.")
+@click.option("--again", is_flag=True, help="People whose time ended may sign in again.")
 @node_options
-def enter(what: str, file: Path, end: bool, home: Path | None, principal_id: str | None) -> None:
+def enter(what: str, file: Path, end: bool, again: bool, home: Path | None, principal_id: str | None) -> None:
     """Enter the rows of FILE (.csv or .parquet), one column a field; an empty cell is "not known".
 
     \b
     WHAT is one of
       places     id, parent, level, zh, en
       people     id, kind, name, place, roles, resident_id, subject
-      roster     id, scope, tier, name, who, shifts, weekdays, rank, phone, language, urls
+      roster     id, scope, tier, name, who, shifts, weekdays, rank, phone, language, urls,
+                 own_right
       a register, e.g. city.residents: the fields of its contract
 
     Several values in one cell are parted by spaces. What is known already changes nothing, so a file may be entered
@@ -35,14 +37,21 @@ def enter(what: str, file: Path, end: bool, home: Path | None, principal_id: str
     """
     from hucheng.node.steward.entering import Entering
 
+    if again and (end or what != "people"):
+        raise BadRequest("--again is for people", mend="leave it out")
     changed = rows = 0
+    over: list[str] = []
     with Beside(home, principal_id) as node:
         desk, who = node.ask(Entering, "entering"), node.principal()
         for first, part in parts(file):
             try:
                 if end:
                     changed += desk.end(who, what, part, first)
-                elif what in ("places", "people", "roster"):
+                elif what == "people":
+                    entered = desk.people(who, part, first, again)
+                    changed += entered.changed
+                    over += entered.ended
+                elif what in ("places", "roster"):
                     changed += getattr(desk, what)(who, part, first)
                 else:
                     changed += desk.register(who, what, part, first)
@@ -54,6 +63,9 @@ def enter(what: str, file: Path, end: bool, home: Path | None, principal_id: str
                 raise
             rows += len(part)
     click.echo(f"{what}: {changed} of {rows} rows {'ended' if end else 'entered or changed'}")
+    if over:
+        some = ", ".join(over[:5]) + (" …" if len(over) > 5 else "")
+        click.echo(f"  their time ended, left as they are: {len(over)} ({some}); --again lets them in")
 
 
 def parts(file: Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:

@@ -39,6 +39,7 @@ def journal() -> None:
 def verify(home: Path | None, checkpoints: Path | None, key: str | None, as_json: bool) -> None:
     """Check every entry and every checkpoint. Exit 0 with count and root, or 1 with the first bad entry.
 
+    A journal that is gone or cannot be read is broken. A database that does not answer is exit 4: it says nothing.
     Reads the journal itself, so it works beside a running node and without one.
     """
     settings = _home(home, key is not None)
@@ -73,11 +74,14 @@ def key(home: Path | None) -> None:
 
 
 def _home(home: Path | None, keyless: bool) -> Settings:
-    """The settings of a home that has a journal, and a key to check it by. Raises Unavailable."""
+    """The settings of a home that has or had a journal, and a key to check it by. Raises Unavailable, SettingsError."""
+    from hucheng.gate.tables import FILE
+    from hucheng.node.home.databases import held_to
+
     settings = Settings.load(home)
-    whole = (settings.home / "home.json").exists() or (settings.home / "journal.db").exists()
-    if not whole:
+    if not any((settings.home / name).exists() for name in ("home.json", "journal.db", FILE)):
         raise Unavailable("there is no journal here", where=str(settings.home), mend="name the node's --home")
+    held_to(settings)
     if not keyless and not os.environ.get(ENVIRONMENT) and not (settings.home / "keys" / "master.key").exists():
         mend = f"set {ENVIRONMENT}, or give --public-key"
         raise Unavailable("the master key is not here", where=str(settings.home), mend=mend)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -14,12 +16,25 @@ from hucheng.cli.beside import Beside
 AT_ONCE = 50_000
 
 
+class Speed(click.ParamType[float]):
+    """A number over zero; neither infinity nor what is no number."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            speed = float(value)
+        except ValueError:
+            speed = math.nan
+        if not (math.isfinite(speed) and speed > 0):
+            self.fail(f"“{value}” is no speed: a number over 0, e.g. 60", param, ctx)
+        return speed
+
+
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--as", "dataset", required=True, help="Dataset of the readings, e.g. home.blood_pressure.")
-@click.option(
-    "--speed", type=click.FloatRange(min=0, min_open=True), help="Times real time (default: as acknowledged)."
-)
+@click.option("--speed", type=Speed(), help="Times real time (default: as acknowledged).")
 @click.option("--enrol", is_flag=True, help="Enter the file's residents and devices first (demo city only).")
 @click.option("--live", is_flag=True, help="History raises alarms too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")

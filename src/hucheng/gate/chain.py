@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
@@ -9,10 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from hucheng.base.ledger.failures import Unreadable, reading
 from hucheng.errors import JournalBroken
 from hucheng.gate import merkle
 from hucheng.gate.checkpoints import Checkpoint
-from hucheng.gate.journal import PLACE, START
+from hucheng.gate.tables import PLACE, START
 
 _PAGE = 20_000
 
@@ -65,11 +67,30 @@ def _sealed(stretch: Checkpoint, leaves: Sequence[bytes], link: bytes) -> None:
 
 def _pages(conn: Connection, before: int, last: int) -> Iterator[Sequence[Any]]:
     """The rows of the journal in their order, straight from the driver: a million of them in about a second."""
-    with _cursor(conn) as cursor:
-        behind = f"seq > {int(before)} AND " if before else ""  # from the start: whatever number a row bears
-        cursor.execute(f"SELECT seq, person, body, hash FROM journal WHERE {behind}seq <= {int(last)} ORDER BY seq")
-        while page := cursor.fetchmany(_PAGE):
-            yield page
+    behind = before
+    try:
+        with reading(), _cursor(conn) as cursor:
+            cursor.execute(_asking(before, last))
+            while page := cursor.fetchmany(_PAGE):
+                yield page
+                behind += len(page)
+    except Unreadable as error:
+        yield from _one_by_one(conn, behind, last, str(error))
+
+
+def _one_by_one(conn: Connection, behind: int, last: int, said: str) -> Iterator[Sequence[Any]]:
+    """The rows that can be read before the first that cannot. Raises JournalBroken for that one, always."""
+    with contextlib.suppress(Unreadable), reading(), _cursor(conn) as cursor:
+        cursor.execute(_asking(behind, last))
+        while row := cursor.fetchone():
+            yield [row]
+            behind += 1
+    raise JournalBroken(f"the entry cannot be read: {said}", where=f"entry {behind + 1}", seq=behind + 1)
+
+
+def _asking(before: int, last: int) -> str:
+    behind = f"seq > {int(before)} AND " if before else ""  # from the start: whatever number a row bears
+    return f"SELECT seq, person, body, hash FROM journal WHERE {behind}seq <= {int(last)} ORDER BY seq"
 
 
 @contextmanager

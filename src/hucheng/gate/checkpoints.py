@@ -142,6 +142,34 @@ def read(path: Path) -> list[Checkpoint]:
     return found
 
 
+def proven(path: Path, public: bytes) -> list[Checkpoint]:
+    """The checkpoints in the file from the first on, as far as each is signed and follows the one before."""
+    found: list[Checkpoint] = []
+    try:
+        for one in read(path):
+            check(one, found[-1] if found else None, public)
+            found.append(one)
+    except JournalBroken:
+        pass
+    return found
+
+
+def newest(path: Path, public: bytes) -> Checkpoint | None:
+    """The last line of the file that is a checkpoint and signed by the node; whatever else stands there."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return None
+    for line in reversed(lines):
+        try:
+            one = msgspec.json.decode(line, type=Checkpoint)
+            if signed(public, one.message(), bytes.fromhex(one.signature)):
+                return one
+        except (msgspec.DecodeError, ValueError):
+            continue
+    return None
+
+
 def from_row(row: Any) -> Checkpoint:
     """A checkpoint from its row. Raises JournalBroken when the row holds something else."""
     try:

@@ -7,6 +7,7 @@ it begins and how it ended, and is stopped when the first has come so far.
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -17,10 +18,11 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from hucheng.base.ledger import Ledger
+from hucheng.base.ledger.failures import Away, Unreadable, reading
 from hucheng.errors import JournalBroken
 from hucheng.gate.chain import chain
 from hucheng.gate.checkpoints import Checkpoint
-from hucheng.gate.journal import START, metadata
+from hucheng.gate.tables import START, metadata
 
 BLOCK = 20_000
 """Entries that are followed in one go."""
@@ -153,8 +155,8 @@ class _Second:
 def main() -> None:
     """The second process: blocks from the last to the first, until it is stopped."""
     work = msgspec.json.decode(sys.stdin.buffer.read(), type=Work)
-    ledger = Ledger(work.url, migrate=False, metadata=metadata)
-    with ledger.read() as conn:
+    ledger = Ledger(work.url, metadata=metadata, readonly=True)
+    with contextlib.suppress(Away, Unreadable), reading(), ledger.read() as conn:  # the first process meets it too
         for number in range(len(work.blocks) - 1, -1, -1):
             block = work.blocks[number]
             _say(Said(number))

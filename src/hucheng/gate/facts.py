@@ -9,13 +9,17 @@ from typing import Protocol
 from msgspec import Struct
 
 from hucheng.base.registers import Registers
+from hucheng.gate.mandates import Mandates
 from hucheng.gate.policy import Facts
 from hucheng.gate.principals import Principal, Principals
-from hucheng.gate.stores import MANDATES, Scope, community_of
+from hucheng.gate.stores import Scope, community_of
 
 
 class CaseFacts(Struct, frozen=True):
-    """What the gate must know of a case. ``org``: the community it belongs to; ``called``: whom it was sent to."""
+    """What the gate must know of a case. ``org``: the community it belongs to.
+
+    ``called``: whom it was sent to, and ``assigned_to``: who took it, as long as they may still answer for it.
+    """
 
     id: str
     kind: str
@@ -63,6 +67,7 @@ class FactFinder:
         cases: CaseLookup | None = None,
     ) -> None:
         self._registers = registers
+        self._held = Mandates(registers, principals, clock)
         self._principals = principals
         self._clock = clock
         self.cases = cases
@@ -122,20 +127,10 @@ class FactFinder:
         """What mandates in force cover (None: there is none), for whom, and one that ended."""
         if who.kind != "carer":
             return None, None, None
+        spans = self._held.between(who.id, person) if person is not None else self._held.held(who.id)
         now = self._clock()
-        if person is not None:
-            known = self._registers.known_of_person(MANDATES, person)
-            rows = [(r.data, r.valid_from, r.valid_to) for r in known if r.data["carer"] == who.id]
-        else:
-            rows = [(data, now, None) for data in self._registers.find(MANDATES, {"carer": who.id})]
-        spans = [(data, max(begin, data["valid_from"]), _earlier(end, data["valid_to"])) for data, begin, end in rows]
-        held = [data for data, begin, end in spans if begin <= now and (end is None or end > now)]
-        over = [(str(data["mandate_id"]), end) for data, _, end in spans if end is not None and end <= now]
+        held = [span.data for span in spans if span.holds(now)]
+        over = [(str(span.data["mandate_id"]), span.end) for span in spans if span.end is not None and span.end <= now]
         past = max(over, key=lambda one: one[1], default=None)
         people = frozenset(r["resident_id"] for r in held)
         return ({s for r in held for s in r["scopes"]} if held else None), people, past
-
-
-def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    """The earlier of two ends, None being without end."""
-    return min((end for end in (one, other) if end is not None), default=None)

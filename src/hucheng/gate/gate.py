@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+from msgspec import structs
 
 from hucheng.base.catalogue import Catalogue
 from hucheng.base.contracts import Contract
@@ -18,6 +19,7 @@ from hucheng.base.projection import Projection, table
 from hucheng.base.registers import Registers
 from hucheng.base.rpc import exposed
 from hucheng.errors import BadRequest, Refused, Unavailable
+from hucheng.gate import deeds
 from hucheng.gate.admission import OWN, Admission
 from hucheng.gate.bulk import Engine
 from hucheng.gate.entries import Entry, asked_by
@@ -201,12 +203,17 @@ class Gate:
         context: dict[str, Any] | None = None,
         plain: dict[str, Any] | None = None,
         people: Iterable[str] = (),
+        datasets: Iterable[str] = (),
+        noted: str | None = None,
+        told: Mapping[str, dict[str, Any]] | None = None,
     ) -> None:
         """Permit a deed, or raise Refused. Noted in the journal; call it before a write transaction is opened.
 
         ``context`` goes into the entry, sealed under the person's key; ``plain`` lies open in an
         entry about nobody, so nothing that a person typed or that belongs to one may be in it. ``people``: whom the
-        deed shows; of these names, those of residents we know are in the entry, and they see it.
+        deed shows; of these names, those of residents we know are in the entry, and they see it. ``told``: what it says
+        to each of some of them, in an entry of their own, sealed under their key. ``datasets``: what it is about;
+        ``noted``: what it is called in the entry, where that says more than the action.
         """
         who = self.principals.get(principal.id)
         found = self._finder.find(who, "", person, case)
@@ -215,21 +222,26 @@ class Gate:
         try:
             policy = self._judge.decide(who, action, None, found.facts, "base")
         except Refused as refusal:
-            raise self._witness.refused(who, "", action, found, person, (), refusal) from refusal
+            raise self._witness.refused(who, "", action, found, person, datasets, refusal) from refusal
+        deed = deeds.of(action)
+        recorded = self._witness.recorded(person)
         entry = Entry(
             at=self._clock(),
             kind="deed",
-            purpose="",
-            basis="",
-            action=action,
+            purpose=deed.purpose,
+            basis=deed.basis,
+            datasets=tuple(datasets) or deed.datasets,
+            action=noted or action,
             case=case,
             policy=policy,
-            person=self._witness.recorded(person),
+            person=recorded,
             people=frozenset(self._keys.people(people, make=False)),
-            detail=dict(context or {}) if self._witness.recorded(person) else dict(plain or {}),
+            detail=dict(context or {}) if recorded else dict(plain or {}),
             **asked_by(who),
         )
-        self._witness.append([entry])
+        each = {one: detail for one, detail in (told or {}).items() if self._witness.recorded(one)}
+        own = [structs.replace(entry, person=one, people=(), detail=detail) for one, detail in each.items()]
+        self._witness.append([structs.replace(entry, people=frozenset(entry.people) - each.keys()), *own])
 
     def permit(self, principal: Principal, purpose: str, action: str, *, person: str | None = None) -> Principal:
         """Permit what is done for a purpose without a dataset, or raise Refused; the caller notes what came of it."""

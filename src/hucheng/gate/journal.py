@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -19,68 +18,24 @@ from pathlib import Path
 from typing import Any
 
 from pyroaring import BitMap
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, select, text
+from sqlalchemy import select
 
 from hucheng.base.keys import Keys
 from hucheng.base.ledger import Ledger
-from hucheng.base.ledger.columns import NAMES
 from hucheng.errors import JournalBroken, LedgerError
 from hucheng.gate import checkpoints, merkle
 from hucheng.gate.checkpoints import Checkpoint
 from hucheng.gate.entries import Entry, encode, named
+from hucheng.gate.fitness import fit
+from hucheng.gate.tables import PLACE, START, head_message, journal, journal_checkpoint, journal_head, metadata
 
 log = logging.getLogger(__name__)
 VERSIONS = Path(__file__).parent / "versions"
-metadata = MetaData(naming_convention=NAMES)
-
-journal = Table(
-    "journal",
-    metadata,
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("person", BigInteger, nullable=False, comment="person number; 0: nobody or many"),
-    Column("body", LargeBinary, nullable=False),
-    Column("hash", LargeBinary, nullable=False),
-    # By stretches of 1,024 entries: an index over all would touch a page of its own for every entry of a commit.
-    Index("ix_journal_person", text("(seq / 1024)"), "person"),
-)
-journal_head = Table(
-    "journal_head",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("seq", BigInteger, nullable=False),
-    Column("hash", LargeBinary, nullable=False),
-    Column("checkpoints", BigInteger, nullable=False),
-    Column("signature", LargeBinary, nullable=False),
-)
-journal_checkpoint = Table(
-    "journal_checkpoint",
-    metadata,
-    Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("first", BigInteger, nullable=False),
-    Column("last", BigInteger, nullable=False),
-    Column("root", Text, nullable=False),
-    Column("head", Text, nullable=False),
-    Column("prev", Text, nullable=False),
-    Column("at", Text, nullable=False),
-    Column("signature", Text, nullable=False),
-)
-
-FILE = "journal-checkpoints.jsonl"
-"""Name of the file of checkpoints in a home."""
-STRETCH = 1024
-"""Entries that lie together in the index of people."""
-START = bytes(32)
-PLACE = struct.Struct(">Qq")
 _GROUP = 4096
 _LINGER_S = 0.0003
 _MANY = 128  # rows in one INSERT: each statement gives up the interpreter's lock once
 _CHECKPOINT_ENTRIES = 8192
 _CHECKPOINT_S = 600.0
-
-
-def head_message(seq: int, link: bytes, count: int) -> bytes:
-    """What the head row's signature covers."""
-    return b"hucheng journal head" + struct.pack(">QQ", seq, count) + link
 
 
 class _Ticket:
@@ -99,8 +54,9 @@ class _Ticket:
 class Journal:
     """The one writer of a journal. ``file`` takes the checkpoints; ``clock`` their time.
 
-    Raises LedgerError when the database cannot be opened. A journal found damaged is continued, never rewritten:
-    ``damage`` says what was found, and an entry of kind ``damage`` keeps it in the chain.
+    Raises LedgerError when the database cannot be opened, JournalBroken and Unavailable as `fit` does: a journal that
+    is gone is not begun anew. One found damaged is continued, never rewritten: ``damage`` says what was found, and an
+    entry of kind ``damage`` keeps it in the chain.
     """
 
     def __init__(
@@ -112,6 +68,7 @@ class Journal:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         every: int = _CHECKPOINT_ENTRIES,
     ) -> None:
+        fit(url, file, keys.node.public)
         self.ledger = Ledger(url, metadata=metadata, versions=VERSIONS)
         self.keys = keys
         self.file = file
@@ -140,9 +97,12 @@ class Journal:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
         if self.damage:
-            self.append(
-                [Entry(self._clock(), "damage", "journal", "service", "", "", "", detail={"found": self.damage})]
-            )
+            self.damaged(self.damage)
+
+    def damaged(self, found: str) -> None:
+        """Keep in the chain what was found; `damage` says it until the next start."""
+        self.damage = found
+        self.append([Entry(self._clock(), "damage", "journal", "service", "", "", "", detail={"found": found})])
 
     def append(self, entries: Iterable[Entry], *, numbers: BitMap | None = None) -> list[int]:
         """Append entries; durable when it returns their sequence numbers.

@@ -4,7 +4,7 @@ departments and enterprises)."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -180,6 +180,26 @@ class Principals:
         with self._ledger.read() as conn:
             row = conn.execute(select(principal).where(principal.c.id == principal_id)).first()
         return self._shaped(row) if row is not None else None
+
+    def held(self, ids: Collection[str]) -> dict[str, tuple[Principal, str | None, bool]]:
+        """Of these ids those that are entered: who, their identity at the provider, and whether their time ended."""
+        found: dict[str, tuple[Principal, str | None, bool]] = {}
+        now, asked = self._clock(), list(ids)
+        with self._ledger.read() as conn:
+            for start in range(0, len(asked), 400):
+                rows = conn.execute(select(principal).where(principal.c.id.in_(asked[start : start + 400])))
+                for row in rows:
+                    over = row.ended_at is not None and row.ended_at <= now
+                    found[row.id] = self._shaped(row), row.subject, over
+        return found
+
+    def kind_of(self, principal_id: str) -> Kind | None:
+        """Of which kind this principal is, also one whose time ended; None when nobody has this id."""
+        try:
+            return self.get(principal_id).kind
+        except Refused:
+            found = self.known(principal_id)
+            return found.kind if found is not None else None
 
     def by_subject(self, subject: str) -> Principal | None:
         """The principal with this identity at the identity provider; None when there is none."""

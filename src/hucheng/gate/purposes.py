@@ -95,6 +95,27 @@ BASE: tuple[Purpose, ...] = (
         ("operator", "officer"),
     ),
     Purpose(
+        "rights.appeal",
+        {"zh": "申诉与答复", "en": "Appealing, and answering an appeal"},
+        "个人信息保护法 第24条、第50条 (PIPL arts. 24, 50)",
+        "city.data-bureau",
+        ("resident", "carer", "officer"),
+    ),
+    Purpose(
+        "registers.keep",
+        {"zh": "登记管理", "en": "Keeping the registers"},
+        "个人信息保护法 第8条、第34条 (PIPL arts. 8, 34)",
+        "city.population",
+        ("operator", "service"),
+    ),
+    Purpose(
+        "node.operate",
+        {"zh": "平台运行", "en": "Running the platform"},
+        "个人信息保护法 第9条、第51条 (PIPL arts. 9, 51)",
+        "city.data-bureau",
+        ("operator", "officer"),
+    ),
+    Purpose(
         "cases.work",
         {"zh": "处理事项", "en": "Working on cases"},
         "个人信息保护法 第13条、第34条 (PIPL arts. 13, 34)",

@@ -16,9 +16,10 @@ from hucheng.errors import HuchengError
 from hucheng.gate.checkpoints import Checkpoint
 from hucheng.gate.entries import Entry, Head, asked_by, decode, open_detail
 from hucheng.gate.gate import Gate
-from hucheng.gate.journal import STRETCH, Journal, journal
+from hucheng.gate.journal import Journal
 from hucheng.gate.principals import Principal
 from hucheng.gate.purposes import BASE
+from hucheng.gate.tables import STRETCH, journal
 from hucheng.gate.verify import Verified, verify
 
 _STRETCHES = 64  # looked through in one query

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import time
 from contextlib import nullcontext
@@ -12,12 +13,14 @@ from sqlalchemy import Connection, func, select
 
 from hucheng.base.keys import NodeKey, derived, master_key, signed
 from hucheng.base.ledger import Ledger
+from hucheng.base.ledger.failures import Away, Unreadable, reading
 from hucheng.errors import BadRequest, JournalBroken
 from hucheng.gate import checkpoints
 from hucheng.gate.chain import chain
 from hucheng.gate.checkpoints import Checkpoint
 from hucheng.gate.ends import from_both_ends
-from hucheng.gate.journal import FILE, START, head_message, journal, journal_checkpoint, journal_head, metadata
+from hucheng.gate.fitness import beside, place, silent
+from hucheng.gate.tables import FILE, START, head_message, journal, journal_checkpoint, journal_head
 from hucheng.settings import Settings
 
 LONG = 200_000
@@ -37,8 +40,21 @@ def verify(ledger: Ledger, public: bytes, file: Path, *, checkpointing: threadin
 
     ``public`` is the node's public key, ``file`` its checkpoints' file. Found are: any change to any column of an
     entry, an entry taken out, put in or swapped, entries cut off at the end, a changed, missing or foreign
-    checkpoint in the table or in the file, a changed head. Needs no secret key.
+    checkpoint in the table or in the file, a changed head, and whatever of it cannot be read. Needs no secret key.
+    Raises Unavailable where the database does not answer: that says nothing of the journal.
     """
+    try:
+        with reading():
+            return _verify(ledger, public, file, checkpointing)
+    except Away as error:
+        raise silent(ledger.url, error) from error
+    except Unreadable as error:
+        raise JournalBroken(
+            f"the journal cannot be read: {error}", where=place(ledger.url), seq=_first_doubtful(ledger, public, file)
+        ) from error
+
+
+def _verify(ledger: Ledger, public: bytes, file: Path, checkpointing: threading.Lock | None) -> Verified:
     with checkpointing or nullcontext():
         sealed = _sealed_so_far(ledger, public, file, patience=0 if checkpointing else 5)
     with ledger.read() as conn:
@@ -57,6 +73,23 @@ def verify(ledger: Ledger, public: bytes, file: Path, *, checkpointing: threadin
     return Verified(seq, link.hex(), len(sealed))
 
 
+def _first_doubtful(ledger: Ledger, public: bytes, file: Path) -> int:
+    """The first entry of which nothing proves any more what it was, where head or checkpoints cannot be read.
+
+    That is the first that cannot be read or does not follow, or the one behind the last line of the file that holds.
+    """
+    try:
+        sealed = checkpoints.proven(file, public)
+        with reading(), ledger.read() as conn:
+            last = int(conn.execute(select(func.max(journal.c.seq))).scalar() or 0)
+            chain(conn, sealed, last)
+    except (Away, Unreadable):
+        return 1
+    except JournalBroken as error:
+        return int(error.details["seq"])
+    return sealed[-1].last + 1 if sealed else 1
+
+
 def public_key(settings: Settings) -> bytes:
     """The public half of a home's signing key, which is derived from its master key."""
     return NodeKey(derived(master_key(settings.home / "keys" / "master.key"), "node signature")).public
@@ -70,7 +103,7 @@ def verify_home(settings: Settings, *, public: bytes | None = None, held: Path |
     """
     key = public if public is not None else public_key(settings)
     kept = _held(held) if held is not None else []
-    ledger = Ledger(settings.journal, migrate=False, metadata=metadata)
+    ledger = beside(settings.journal)
     try:
         found = verify(ledger, key, settings.home / FILE)
         with ledger.read() as conn:
@@ -140,7 +173,7 @@ def _head(conn: Connection, public: bytes) -> tuple[int, bytes, int]:
     try:
         seq, link, count = row[0].seq, bytes(row[0].hash), row[0].checkpoints
         good = signed(public, head_message(seq, link, count), bytes(row[0].signature))
-    except Exception:
+    except (TypeError, ValueError, struct.error):
         good, seq, link, count = False, 0, START, 0
     if not good:
         raise JournalBroken("the head's signature is not the node's", where="head", seq=seq)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any
@@ -147,8 +147,11 @@ class Api:
         where that is not JSON; ``token``: whether it needs one in the header.
         """
 
+        known = (*query.split(), "lang")
+
         def add(handler: Call) -> Call:
             async def endpoint(request: Request) -> Response:
+                _known(request, known)
                 found = await handler(Asked(self.shell, request))
                 if isinstance(found, Response):
                     return found
@@ -174,6 +177,15 @@ class Api:
             return handler
 
         return add
+
+
+def _known(request: Request, names: Sequence[str]) -> None:
+    """Raise BadRequest for a name in the query that says nothing here: what is asked would not be what is answered."""
+    for name in request.query_params:
+        if name not in names:
+            raise BadRequest(
+                f"this call knows no {name[:40]!r}", where=f"?{name[:40]}=", mend="of: " + ", ".join(names)
+            )
 
 
 def openapi(api: Api) -> dict[str, Any]:

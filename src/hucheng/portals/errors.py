@@ -14,18 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hucheng.errors import BadRequest, HuchengError, NotFound, Unavailable
-from hucheng.portals.shell import Shell, SignInNeeded
+from hucheng.errors import BadRequest, HuchengError, NotFound, Outside, Unavailable
+from hucheng.portals.shell import Shell, SignInNeeded, Visit
 from hucheng.portals.words import mark
-
-SAID: tuple[str, ...] = (
-    mark("this entrance is not yours"),
-    mark("no help button is paired with you"),
-    mark("ask the community centre to pair one, or call 120"),
-    mark("is the link complete?"),
-    mark("an open case about the person"),
-)
-"""What our own doors say, for the catalogue."""
 
 log = logging.getLogger("hucheng.portals")
 
@@ -40,8 +31,9 @@ TITLES: Mapping[int, tuple[str, str]] = {
     413: (mark("That was too much at once"), mark("Send it in smaller parts.")),
     422: (mark("We could not understand that"), mark("Check what was entered and try again.")),
     500: (mark("Something went wrong on our side"), mark("It is on record. Try again in a moment.")),
-    503: (mark("This screen is blind"), mark("A part of the node does not answer.")),
+    503: (mark("We do not answer at the moment"), mark("Try again in a moment. If life is in danger, call 120.")),
 }
+OUTSIDE = (mark("Another service does not answer"), mark("It is not ours. Try again in a moment."))
 
 
 def install(site: FastAPI, shell: Shell) -> None:
@@ -103,13 +95,18 @@ def answer(
     if not wants_page(request):
         return problem(error, status, headers)
     visit = shell.visit(request)
-    title, next_step = TITLES.get(status, TITLES[500])
-    if isinstance(error, Unavailable):
+    title, next_step = OUTSIDE if isinstance(error, Outside) else TITLES.get(status, TITLES[500])
+    if isinstance(error, Unavailable) and not isinstance(error, Outside) and _is_desk(visit):
         page = visit.page("blind.html", status)
     else:
         page = visit.page("error.html", status, title=title, next_step=next_step, error=error, code=status)
     page.headers.update(headers)
     return page
+
+
+def _is_desk(visit: Visit) -> bool:
+    """Whether an officer sits before this screen: what a desk does while it is blind is nothing for anybody else."""
+    return visit.principal is not None and visit.principal.kind == "officer"
 
 
 def problem(error: HuchengError, status: int, headers: Mapping[str, str]) -> Response:

@@ -138,6 +138,12 @@ class Lexicon:
 
         return sorted(reasons, key=weight)
 
+    def field_titles(self, dataset: str) -> dict[str, dict[str, str]]:
+        """What the fields of a dataset are called."""
+        if dataset not in self._catalogue:
+            return {}
+        return {field.name: field.title for field in self._catalogue.get(dataset).fields}
+
     def data_titles(self, datasets: Any, words: Words) -> str:
         """Datasets by their titles."""
         titles = []
@@ -171,7 +177,11 @@ VERBS: Mapping[str, str] = {
     "decisions.review": mark("%(who)s answered an appeal"),
     "decisions.supersede": mark("%(who)s replaced a decision"),
     "devices.enrol": mark("%(who)s entered a device"),
-    "registers.write": mark("%(who)s changed what a register says about you"),
+    "registers.write": mark("%(who)s changed what a register says about you: %(what)s"),
+    "registers.end": mark("%(who)s ended what a register says about you: %(what)s"),
+    "principals.write": mark("%(who)s changed who may sign in for you"),
+    "roster.write": mark("%(who)s changed who is called for you"),
+    "quarantine.replay": mark("%(who)s looked at readings that were set aside"),
     "deed": mark("%(who)s did: %(action)s"),
 }
 
@@ -185,7 +195,10 @@ OF_OTHERS: Mapping[str, str] = {
     "cases.answer": mark("%(who)s gave an answer"),
     "cases.close": mark("%(who)s closed the case"),
     "cases.open": mark("%(who)s opened a case"),
-    "registers.write": mark("%(who)s changed what a register says"),
+    "registers.write": mark("%(who)s changed what a register says: %(what)s"),
+    "registers.end": mark("%(who)s ended what a register says: %(what)s"),
+    "principals.write": mark("%(who)s changed who may sign in"),
+    "roster.write": mark("%(who)s changed who is called"),
 }
 """What is said otherwise to whom it is not about."""
 

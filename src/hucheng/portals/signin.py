@@ -11,7 +11,7 @@ from httpx import HTTPError
 from joserfc.errors import JoseError
 from starlette.responses import Response
 
-from hucheng.errors import BadRequest, NotFound, Refused, SettingsError, Unavailable
+from hucheng.errors import BadRequest, NotFound, Outside, Refused, SettingsError
 from hucheng.portals.session import Session, safe_back
 from hucheng.portals.shell import HOMES, Entrance, Shell, Visit
 
@@ -48,7 +48,7 @@ def entrance(shell: Shell) -> Entrance:
         try:
             response: Response = await provider.authorize_redirect(visit.request, f"{shell.settings.site}/sign-in/back")
         except (HTTPError, OAuthError) as error:
-            raise Unavailable("the city's sign-in service does not answer", mend="try again") from error
+            raise Outside("the city's sign-in service does not answer", mend="try again in a moment") from error
         visit.keep(response)
         return response
 
@@ -60,7 +60,7 @@ def entrance(shell: Shell) -> Entrance:
         try:
             token = await provider.authorize_access_token(visit.request)
         except HTTPError as error:
-            raise Unavailable("the city's sign-in service does not answer", mend="try again") from error
+            raise Outside("the city's sign-in service does not answer", mend="try again in a moment") from error
         except (OAuthError, JoseError, ValueError, KeyError) as error:
             visit.turned_away("sign-in", "the sign-in was not accepted")
             raise Refused("the sign-in was not accepted", policy="sign-in", needed="sign in again") from error

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from hucheng.errors import BadRequest, HuchengError, Refused
 from hucheng.gate import Principal, Read
+from hucheng.portals.changed import changed
 from hucheng.portals.charts import Figure, figures
 from hucheng.portals.plain import (
     DECISION_STATES,
@@ -134,6 +135,10 @@ class Visit:
         """The datasets of a line of the journal."""
         return self.shell.lexicon.data_titles(entry.datasets, self.words)
 
+    def changed(self, entry: Any) -> list[str]:
+        """What a change of a register said, row by row."""
+        return changed(entry, self.shell.lexicon, self.words)
+
     def pack_title(self, name: str) -> str:
         """What a rule pack is called."""
         return self.words.tell(self.shell.lexicon.packs.get(name, {}).get("title")) or name
@@ -179,12 +184,10 @@ class Visit:
             found = self.words.say("to sign in as: %(kinds)s", kinds=named)
         return escape(found) if found else self.said(error.details.get("needed", ""))
 
-    def said(self, text: str) -> Markup:
-        """What an error says: in this language where that is known, otherwise marked as English."""
+    def said(self, text: str | None) -> Markup:
+        """What an error says, in this language; nothing where it is not known in it: the page's own words stand."""
         found = self.words.say(text) if text else ""
-        if found == text and self.language != "en":
-            return Markup('<span lang="en">{}</span>').format(text)
-        return escape(found)
+        return Markup("") if found == text and self.language != "en" else escape(found)
 
     @cached_property
     def csrf(self) -> Markup:

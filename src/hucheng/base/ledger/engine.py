@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
-from sqlalchemy import Column, Connection, Engine, MetaData, Table, create_engine, event, make_url, select, text
+from sqlalchemy import URL, Column, Connection, Engine, MetaData, Table, create_engine, event, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
@@ -25,6 +26,7 @@ class Ledger:
 
     ``url`` is a SQLAlchemy address (``sqlite:///file`` or ``postgresql://…``). Migrations run at start unless
     ``migrate`` is False (a second process beside the writer). Raises LedgerError when it cannot be opened.
+    ``readonly``: nothing is written, no file is made, nothing is migrated.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Ledger:
         metadata: MetaData = shared_metadata,
         versions: Path | None = None,
         readers: int = 24,
+        readonly: bool = False,
     ) -> None:
         address = make_url(url)
         if address.drivername in ("postgresql", "postgres"):
@@ -47,6 +50,9 @@ class Ledger:
         given: dict[str, Any] = {"json_serializer": _to_json, "json_deserializer": msgspec.json.decode}
         if self.embedded and address.database in (None, "", ":memory:"):
             given |= {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+        elif self.embedded and readonly:
+            address = _only_read(address)
+            given |= {"connect_args": {"timeout": 20}}
         elif self.embedded:
             Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)
             given |= {"pool_size": readers, "max_overflow": readers, "connect_args": {"timeout": 20}}
@@ -54,12 +60,12 @@ class Ledger:
             given |= {"pool_size": readers, "max_overflow": readers, "pool_pre_ping": True}
         self.engine: Engine = create_engine(address, **given)
         if self.embedded:
-            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "connect", _prepare_readonly if readonly else _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self._write_engine = self.engine.execution_options(hucheng_write=True)
         snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._read_engine = self.engine.execution_options(**({} if self.embedded else snapshot))
-        if migrate:
+        if migrate and not readonly:
             from hucheng.base.ledger.migrate import LEDGER_VERSIONS, upgrade  # a reader beside need not load Alembic
 
             try:
@@ -166,6 +172,23 @@ def picked(column: Column[Any], names: Sequence[Any]) -> Any:
 
 def _to_json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def _only_read(address: URL) -> URL:
+    """The file as SQLite opens it to read: it makes none, and beside a file that nobody has open it writes nothing."""
+    path = Path(str(address.database)).absolute()
+    query = {"mode": "ro", "uri": "true"}
+    if not path.with_name(path.name + "-wal").exists():
+        query["immutable"] = "1"  # otherwise a reader leaves its own -wal and -shm behind
+    return address.set(database=f"file:{quote(str(path))}", query=query)
+
+
+def _prepare_readonly(raw: Any, _record: Any) -> None:
+    raw.isolation_level = None
+    cursor = raw.cursor()
+    for pragma in ("busy_timeout=20000", "query_only=ON", "temp_store=MEMORY", "cache_size=-32000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
 
 
 def _prepare_sqlite(raw: Any, _record: Any) -> None:

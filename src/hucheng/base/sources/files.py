@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,8 @@ class FileSource:
         try:
             with connection() as db:
                 answer = db.execute(f"DESCRIBE SELECT * FROM {self._from}", [str(path)]).fetchall()
-        except duckdb.Error as error:
-            raise BadRequest(f"cannot read it: {error}", where=str(path), mend="mend the file") from error
+        except (duckdb.Error, UnicodeDecodeError) as error:
+            raise self._unreadable(error) from error
         self.columns = {row[0]: row[1] for row in answer}
         missing = [name for name in REQUIRED if name not in self.columns]
         if missing:
@@ -85,13 +86,25 @@ class FileSource:
                         [text or "" for text in unit],
                         residents,
                     )
-            except duckdb.Error as error:
-                raise BadRequest(f"cannot read it: {error}", where=str(self.path), mend="mend the file") from error
+            except (duckdb.Error, UnicodeDecodeError) as error:
+                raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> BadRequest:
+        """What is wrong with the file, in our words: the engine speaks of its own options."""
+        said = str(error)
+        where = str(self.path)
+        if self._from.startswith("read_parquet"):
+            return BadRequest("this is no whole Parquet file", where=where, mend="write or fetch it again")
+        if isinstance(error, UnicodeDecodeError) or "utf-8" in said.lower() or "unicode" in said.lower():
+            return BadRequest("the text is not UTF-8", where=where, mend="save it as UTF-8")
+        found = re.search(r"Line: (\d+)", said)
+        place = f"{where}:{found[1]}" if found else where
+        return BadRequest("this is no CSV of one header and equal rows", where=place, mend="mend the file")
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         try:
             with connection() as db:
                 found: list[tuple[Any, ...]] = db.execute(query, [str(self.path)]).fetchall()
                 return found
-        except duckdb.Error as error:
-            raise BadRequest(f"cannot read it: {error}", where=str(self.path), mend="mend the file") from error
+        except (duckdb.Error, UnicodeDecodeError) as error:
+            raise self._unreadable(error) from error

@@ -11,6 +11,9 @@ from typing import Any
 
 from hucheng.errors import SettingsError
 from hucheng.gate import Org, Principal
+from hucheng.gate.fitness import fit as fit_journal
+from hucheng.gate.tables import FILE as CHECKPOINTS
+from hucheng.node.home import databases
 from hucheng.node.home.continuity import FILE as CONTRACTS
 from hucheng.node.home.continuity import remember
 from hucheng.node.home.people import LOCAL, SERVICE
@@ -83,6 +86,7 @@ def kept(settings: Settings, given: dict[str, Any]) -> Settings:
                 where=str(settings.home),
                 mend=f"leave {name} out, or name another --home",
             )
+    databases.held_to(settings)
     return replace(settings, **{name: made[name] for name in FIXED})
 
 
@@ -140,12 +144,15 @@ def _clean(home: Path) -> None:
 def upgrade(settings: Settings) -> None:
     """Bring the ledger to its newest form, and enter what newly installed apps ask for.
 
-    Raises ContractError where a contract gives what is stored another meaning.
+    Raises ContractError where a contract gives what is stored another meaning; JournalBroken and Unavailable where the
+    journal is not fit to be gone on with: said here, before a part is started that could only fail again and again.
     """
     private(settings)
     (settings.home / MAKING).unlink(missing_ok=True)
     rooms = open_rooms(settings)
     try:
+        fit_journal(settings.journal, settings.home / CHECKPOINTS, rooms.keys.node.public)
+        _note(settings)
         remember(settings.home, rooms.catalogue)
         rooms.purposes.enrol()
         enter_service(rooms)
@@ -163,8 +170,16 @@ def seal(settings: Settings, rooms: Rooms) -> None:
     """Enter the node's own service and write down what is fixed: the home is whole from here on."""
     enter_service(rooms)
     remember(settings.home, rooms.catalogue)
-    path = settings.home / "home.json"
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps({name: getattr(settings, name) for name in FIXED}, indent=1), encoding="utf-8")
-    fresh.replace(path)
+    _note(settings)
     (settings.home / MAKING).unlink(missing_ok=True)
+
+
+def _note(settings: Settings) -> None:
+    """Write down what is fixed, where it does not stand there."""
+    path = settings.home / "home.json"
+    made = {name: getattr(settings, name) for name in FIXED} | {databases.NOTE: databases.kinds(settings)}
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")).keys() >= made.keys():
+        return
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(made, indent=1), encoding="utf-8")
+    fresh.replace(path)

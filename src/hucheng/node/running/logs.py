@@ -40,5 +40,6 @@ def configure(part: str, level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(part))
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(True)  # a warning of a library is a line like any other
     for chatty in ("httpx", "httpcore", "asyncio", "nats", "apprise", "SpiffWorkflow", "spiff", "alembic", "multipart"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

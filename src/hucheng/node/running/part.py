@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hucheng.base.tether import die_with_parent
+from hucheng.errors import HuchengError
 from hucheng.node.running import logs
 from hucheng.settings import Settings
 
@@ -35,6 +36,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             module.run(settings, given.partition)
         else:
             module.run(settings)
+    except HuchengError as error:
+        fields = {"what": error.what, "where": error.where, "mend": error.mend}
+        logging.getLogger(__name__).error("part stopped by an error", extra={"fields": fields})
+        raise SystemExit(error.exit_code) from None
     except Exception:
         logging.getLogger(__name__).exception("part stopped by an error")
         raise SystemExit(1) from None

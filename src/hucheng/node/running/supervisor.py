@@ -36,12 +36,20 @@ class HomeLock:
 
     def __init__(self, home: Path) -> None:
         self._made: list[Path] = []
-        for path in (*reversed(home.parents), home, home / "run"):
-            if not path.exists():
-                path.mkdir(exist_ok=True)
-                self._made.append(path)
         self._path = home / "run" / "node.lock"
-        self._file: IO[str] = self._path.open("w")
+        try:
+            for path in (*reversed(home.parents), home, home / "run"):
+                if not path.exists():
+                    path.mkdir(exist_ok=True)
+                    self._made.append(path)
+            self._file: IO[str] = self._path.open("w")
+        except OSError as error:
+            self._unmake()
+            raise SettingsError(
+                f"a home cannot be kept here: {error.strerror or error}",
+                where=str(error.filename or home),
+                mend="name a --home in a folder that this user may write to",
+            ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -54,10 +62,13 @@ class HomeLock:
         """Let the home go; where nothing came of it, the folders that were made for it go with it."""
         if self._made and not any(path != self._path for path in self._path.parent.iterdir()):
             self._path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # the first that holds something stays, and all above it
-                for path in reversed(self._made):
-                    path.rmdir()
+            self._unmake()
         self._file.close()
+
+    def _unmake(self) -> None:
+        with contextlib.suppress(OSError):  # the first that holds something stays, and all above it
+            for path in reversed(self._made):
+                path.rmdir()
 
 
 def with_free_ports(settings: Settings) -> Settings:

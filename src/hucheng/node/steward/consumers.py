@@ -18,7 +18,6 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import TimeoutError as NatsTimeout
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError, NotFoundError
 
@@ -110,7 +109,7 @@ class Consumer:
         while True:
             try:
                 messages: list[Msg] = await subscription.fetch(BATCH, timeout=WAIT_S)
-            except NatsTimeout:
+            except TimeoutError:  # nats-py's own, or asyncio's where its time ran out between two of its requests
                 messages = []
             if messages:
                 await self._offer(messages)

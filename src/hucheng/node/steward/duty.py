@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, func, select, update
 
 from hucheng.base.ledger import Ledger, insert
+from hucheng.cases import deeds
 from hucheng.cases.clock import SteadyClock, instant, micros, monotonic_s, wall_clock
 from hucheng.cases.handling import Handling, due_timers, next_due, shift_due
 from hucheng.cases.tables import case_event, case_timer, desk_clock
@@ -77,6 +78,11 @@ class Duty:
         self.woken()
         fields = {"findings": len(findings), "ms": round((time.perf_counter() - started) * 1000, 1)}
         log.info("findings taken", extra={"fields": fields})
+
+    def mandates_changed(self) -> None:
+        """Somebody's mandate began or ended: who holds a case by one is looked at with the next turn, which is now."""
+        self._chores_at = float("-inf")
+        self.woken()
 
     def due(self) -> float | None:
         """Do what is due; seconds until the next timer (None: nothing waits)."""
@@ -145,10 +151,23 @@ class Duty:
     def _chores(self) -> None:
         with self._ledger.read() as conn:
             waits = next_due(conn) is not None
+        self._take_back()
         with self._ledger.begin() as conn:
             record.expire(conn, self.clock())
             if waits:
                 self._note_seen(conn, self.clock(), None)
+
+    def _take_back(self) -> None:
+        """Cases of carers whose mandate is over go back to the roster; what fails stops no other chore."""
+        try:
+            with self._ledger.begin() as conn:
+                found = deeds.take_back(conn, self._handling, self.clock())
+        except Exception:
+            log.exception("cases of an ended mandate not taken back, will be tried again")
+            return
+        if found:
+            log.info("cases taken back: the mandate is over", extra={"fields": {"cases": found}})
+            self.woken()
 
     @staticmethod
     def _note_seen(conn: Connection, at: datetime, jump: timedelta | None) -> None:

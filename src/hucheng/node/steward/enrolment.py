@@ -77,7 +77,8 @@ class Enrolment:
             raise Refused(
                 "devices are not enrolled from files here", policy="devices.enrol.demo", needed="a commissioning test"
             )
-        self.gate.authorise(principal, "devices.enrol", plain={"rows": len(devices)})
+        about = {one.resident_id for one in devices}
+        self.gate.authorise(principal, "devices.enrol", plain={"rows": len(devices)}, people=about)
         for name in {one.dataset for one in devices}:
             if self.rooms.catalogue.get(name).kind != "observation":
                 raise UnknownDataset(f"{name} is not measured by devices", mend="name a dataset of observations")

@@ -22,6 +22,7 @@ from hucheng.gate.principals import Kind, Level
 from hucheng.gate.stores import MANDATES, RESIDENTS
 from hucheng.node.home.pairing import DEVICES, Pairing
 from hucheng.node.home.rooms import Rooms
+from hucheng.node.steward.telling import telling
 
 MAX_ROWS = 100_000
 Rows = list[dict[str, Any]]
@@ -50,6 +51,13 @@ class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     subject: str | None = None
 
 
+class Entered(msgspec.Struct, frozen=True):
+    """How many of the people in a call were entered or changed, and whose time had ended: they stay as they are."""
+
+    changed: int
+    ended: list[str]
+
+
 @dataclass
 class Entering:
     """Served over the local socket; the first argument is always who asks. ``first``: number of the first row."""
@@ -58,6 +66,7 @@ class Entering:
     gate: Gate
     rosters: Rosters
     clock: Callable[[], datetime]
+    mandates_changed: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.pairing = Pairing(self.rooms, self.gate, self.clock)
@@ -66,17 +75,21 @@ class Entering:
     def register(self, principal: Principal, dataset: str, rows: Rows, first: int = 1) -> int:
         """Enter rows of a register as holding from now; returns how many changed something. Raises BadRequest.
 
-        Whoever is said to have given a mandate is in the journal's entry, and sees it.
+        Whoever the rows are about is in the journal's entry, and sees what was changed.
         """
         few(rows)
-        given = {str(row["resident_id"]) for row in rows if dataset == MANDATES and row.get("resident_id")}
+        about = telling(self.rooms.catalogue.get(dataset), rows)
         plain = {"dataset": dataset, "rows": len(rows)}
-        self.gate.authorise(principal, "registers.write", plain=plain, people=given)
+        self.gate.authorise(
+            principal, "registers.write", plain=plain, people=about.people, datasets=[dataset], told=about.each
+        )
         if dataset == MANDATES:
             self._both_known(rows, first)
         changed = self.rooms.registers.put(dataset, rows, first=first)
         if dataset == DEVICES:
             self.pairing.entered(rows)
+        if dataset == MANDATES and changed:
+            self.mandates_changed()
         return changed
 
     @exposed(within_s=300)
@@ -98,10 +111,14 @@ class Entering:
         return sum(known.get(org.id) != org for org in orgs)
 
     @exposed(within_s=300)
-    def people(self, principal: Principal, rows: Rows, first: int = 1) -> int:
-        """Enter or change principals; whose time had ended may ask again. Returns how many there are in the call."""
+    def people(self, principal: Principal, rows: Rows, first: int = 1, again: bool = False) -> Entered:
+        """Enter or change principals. Whose time ended stays as they are: a file of last year lets nobody in again.
+
+        ``again``: they are meant, and may ask from now on as before.
+        """
         found = made(Person, rows, "people", first)
-        self.gate.authorise(principal, "principals.write", plain={"rows": len(rows)})
+        theirs = {one.resident_id for one in found if one.resident_id}
+        self.gate.authorise(principal, "principals.write", plain={"rows": len(rows)}, people=theirs)
         places = {org.id for org in self.rooms.principals.orgs()}
         for number, one in enumerate(found, first):
             if one.place not in places:
@@ -113,18 +130,30 @@ class Entering:
         entered = [
             Principal(p.id, p.kind, p.name, self.rooms.principals.path(p.place), p.roles, p.resident_id) for p in found
         ]
+        held = self.rooms.principals.held([one.id for one in entered])
+        over = [one.id for one in entered if one.id in held and held[one.id][2]]
+        subjects = {one.id: one.subject for one in found if one.subject}
+
+        def known(one: Principal) -> bool:
+            who, subject, ended = held.get(one.id, (None, None, False))
+            return who == one and subjects.get(one.id, subject) == subject and not ended
+
+        fresh = [one for one in entered if not known(one) and (again or one.id not in over)]
         with self.rooms.ledger.begin() as conn:
-            subjects = {one.id: one.subject for one in found if one.subject}
-            self.rooms.principals.put(entered, subjects=subjects, conn=conn)
-            self.rooms.principals.revive([one.id for one in entered], conn=conn)
-        return len(entered)
+            self.rooms.principals.put(fresh, subjects=subjects, conn=conn)
+            if again:
+                self.rooms.principals.revive(over, conn=conn)
+        return Entered(len(fresh), [] if again else over)
 
     @exposed(within_s=300)
     def roster(self, principal: Principal, rows: Rows, first: int = 1) -> int:
         """Enter or change lines of the roster. Raises BadRequest for a scope that is neither a place nor a resident."""
         lines = made(RosterLine, rows, "roster", first)
-        self.gate.authorise(principal, "principals.write", plain={"rows": len(rows)})
         places = {org.id for org in self.rooms.principals.orgs()}
+        theirs = {line.scope for line in lines} - places
+        self.gate.authorise(
+            principal, "principals.write", plain={"rows": len(rows)}, people=theirs, noted="roster.write"
+        )
         for number, line in enumerate(lines, first):
             known = line.scope in places or self.rooms.registers.live("city.residents", line.scope, sealed=False)
             if not known:
@@ -150,10 +179,23 @@ class Entering:
         register = what not in ("people", "roster")
         names = self.rooms.catalogue.get(what).key if register else ("id",)
         keys = [_key(row, names, f"{what} row {number}") for number, row in enumerate(rows, first)]
-        action = "registers.write" if register else "principals.write"
-        held = [self.rooms.registers.live(what, key, sealed=False) for key in keys] if what == MANDATES else []
-        given = {str(row["resident_id"]) for row in held if row is not None}
-        self.gate.authorise(principal, action, plain={"dataset": what, "rows": len(rows)}, people=given)
+        plain = {"dataset": what, "rows": len(rows)}
+        if register:
+            held = [self.rooms.registers.live(what, key, sealed=False) for key in keys]
+            about = telling(self.rooms.catalogue.get(what), [row for row in held if row is not None])
+            self.gate.authorise(
+                principal,
+                "registers.write",
+                plain=plain,
+                people=about.people,
+                datasets=[what],
+                told=about.each,
+                noted="registers.end",
+            )
+        else:
+            self.gate.authorise(
+                principal, "principals.write", plain=plain, people=self._theirs(what, [key[0] for key in keys])
+            )
         if what == "roster":
             with self.rooms.ledger.begin() as conn:
                 return self.rosters.remove(conn, [key[0] for key in keys])
@@ -170,7 +212,17 @@ class Entering:
         if what == DEVICES:
             for key in keys:
                 self.pairing.ended(key[0])
+        if what == MANDATES and ended:
+            self.mandates_changed()
         return ended
+
+    def _theirs(self, what: str, ids: Sequence[str]) -> set[str]:
+        """The residents whom people or lines of the roster are about."""
+        if what == "roster":
+            with self.rooms.ledger.read() as conn:
+                return self.rosters.scopes(conn, ids)
+        found = (self.rooms.principals.known(one) for one in ids)
+        return {one.resident_id for one in found if one is not None and one.resident_id}
 
     def _both_known(self, rows: Rows, first: int) -> None:
         """Raise BadRequest for a mandate from or to somebody nobody has entered; a field left out is found later.

@@ -49,12 +49,13 @@ from hucheng.decisions.store import DecisionStore
 from hucheng.errors import HuchengError
 from hucheng.gate import Gate, Journal, JournalDesk
 from hucheng.gate.entries import Entry, from_stream
-from hucheng.gate.journal import FILE as CHECKPOINTS
+from hucheng.gate.mandates import Mandates
+from hucheng.gate.tables import FILE as CHECKPOINTS
 from hucheng.node.doors import DOORS, POLICY
 from hucheng.node.home.people import People
 from hucheng.node.home.rooms import Rooms, now_utc, open_rooms
 from hucheng.node.steward.consumers import Consumer
-from hucheng.node.steward.duty import Duty
+from hucheng.node.steward.duty import Duty, last_seen
 from hucheng.node.steward.enrolment import Enrolment
 from hucheng.node.steward.entering import Entering
 from hucheng.node.steward.forgetting import Forgetting
@@ -169,7 +170,8 @@ class Steward:
             clock=clock,
         )
         self.bodies = Bodies(rooms.keys)
-        self.rosters = Rosters(rooms.keys, calendar(settings.timezone))
+        over = Mandates(rooms.registers, rooms.principals, clock).over
+        self.rosters = Rosters(rooms.keys, calendar(settings.timezone), over)
         with rooms.ledger.read() as conn:
             self.pulse = Pulse(int(conn.execute(select(func.max(case_event.c.seq))).scalar() or 0))
         own = tuple(settings.notice_urls.split())
@@ -188,6 +190,8 @@ class Steward:
         self.notices = Notices(rooms.ledger, self.handling, self.duty.clock, own)
         self.forgetting = Forgetting(rooms, self.gate, self.journal, self.rosters, clock, self.wake)
         self.duty.erased = self.forgetting.erased
+        if self.journal.seq == 0 and last_seen(rooms.ledger) is not None:
+            self.journal.damaged("it begins here: nothing is left of the journal of a node that has lived before")
         seen = lived_through(rooms, self.journal)
         self.retention = Retention(rooms, self.gate, self.journal, clock, monotonic, seen=seen)
         self.pollers = [
@@ -197,7 +201,7 @@ class Steward:
             Poller("retention", self.retention.due, idle_s=600.0),
         ]
         self._warming = threading.Thread(target=self._warm, name="warm", daemon=True)
-        store = CaseStore(rooms.ledger, self.bodies)
+        store = CaseStore(rooms.ledger, self.bodies, self.rosters, self.duty.clock)
         self.gate.register_store(CASES, store)
         self.gate.register_cases(store)
         self.gate.register_store(DECISIONS, DecisionStore(rooms.ledger, self.bodies, clock))
@@ -216,7 +220,7 @@ class Steward:
             "journal": JournalDesk(self.gate, self.journal, rooms.keys, clock=clock),
             "people": People(rooms.principals, settings),
             "enrolment": Enrolment(rooms, self.gate, clock, self.forgetting, self.pulse.beat),
-            "entering": Entering(rooms, self.gate, self.rosters, clock),
+            "entering": Entering(rooms, self.gate, self.rosters, clock, self.duty.mandates_changed),
             "gateways": Gateways(settings, self.gate, clock),
             "quarantine": self.requeue,
             "status": self.status,
@@ -262,7 +266,7 @@ class Steward:
         found += self.duty.problems + self.forgetting.problems + self.retention.problems
         found += [f"{poller.name} cannot work: see the log" for poller in self.pollers if poller.failures]
         if self.journal.damage:
-            found.append("the journal was found damaged: run `hucheng journal verify`")
+            found.append(f"the journal was found damaged ({self.journal.damage}): run `hucheng journal verify`")
         return found
 
     def start(self) -> None:
