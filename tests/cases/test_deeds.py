@@ -182,8 +182,35 @@ def test_a_visit_tells_the_resident_in_person(town: Town) -> None:
     assert owed(town, case_id) == []
 
 
+def test_nobody_has_answered_before_there_is_something_to_tell(town: Town, clock: Clock) -> None:
+    """What came of it is told once it is closed, that it is in hand once somebody has it, an appeal by its answer."""
+    case_id, _ = town.take_in(town.find())
+    for wait in (60, 0):
+        clock.after(wait)
+        town.poll()
+
+    def ready() -> dict[str, bool]:
+        return {one.kind: one.ready for one in owed(town, case_id)}
+
+    [one] = owed(town, case_id)
+    assert ready() == {"resident": False}
+    for _ in range(2):
+        with pytest.raises(CaseError, match="nothing to answer yet"):
+            town.act(case_id, "answer", LI, to=one.id)
+        if town.row(case_id).state == "calling":
+            town.act(case_id, "take", LI)
+    assert ready() == {"resident": False, "called": True}
+    town.act(case_id, "close", LI, outcome="well")
+    assert ready() == {"resident": True, "called": True}
+    with town.ledger.begin() as conn:
+        owing.owe(conn, town.row(case_id), "appeal", to="r1", now=clock())
+    assert ready()["appeal"] is False
+
+
 def test_an_answer_is_given_once(town: Town) -> None:
     case_id, _ = town.take_in(town.find())
+    town.act(case_id, "take", LI)
+    town.act(case_id, "close", LI, outcome="well")
     [one] = owed(town, case_id)
     town.act(case_id, "answer", LI, to=one.id)
     with pytest.raises(NotFound):

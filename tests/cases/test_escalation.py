@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from hucheng.cases.handling import shift_due
 from hucheng.cases.rosters import RosterLine
 from hucheng.cases.tables import case_file, case_owed
+from hucheng.cases.words import length
 from hucheng.decisions.tables import decision
 from hucheng.errors import CaseError
 
@@ -57,6 +58,30 @@ def test_the_last_tier_is_called_for_ever_but_not_ever_as_often(town: Town, cloc
     assert waits[:6] == [60] * 6
     assert waits[6:] == [120, 180, 240, 300, 360, 420, 480, 540, 600, 600, 600, 600]
     assert calls(town, case_id).count(4) == 19
+
+
+def test_the_history_says_how_long_was_really_waited(town: Town, clock: Clock) -> None:
+    """Waits grow in the last tier, and begin short again when the case was handed back."""
+    case_id, _ = town.take_in(town.find())
+
+    def climbs(times: int) -> tuple[list[float], list[str]]:
+        waits = []
+        for _ in range(times):
+            due = town.due()
+            assert due is not None
+            waits.append((due - clock()).total_seconds())
+            clock.at = due
+            town.poll()
+        return waits, [one.text["en"] for one in town.said(case_id) if one.what == "no_answer"][-times:]
+
+    waits, said = climbs(14)
+    assert waits[3:12] == [60, 60, 60, 60, 60, 60, 120, 180, 240]
+    assert [line.split(" within ")[1] for line in said] == [length(wait)["en"] for wait in waits]
+    town.act(case_id, "take")
+    town.act(case_id, "hand_over", to="roster")
+    waits, said = climbs(9)
+    assert waits == [60, 120, 120, 60, 60, 60, 60, 60, 60]
+    assert [line.split(" within ")[1] for line in said] == [length(wait)["en"] for wait in waits]
 
 
 def test_a_night_of_calling_does_not_grow_the_state(town: Town, clock: Clock) -> None:

@@ -39,6 +39,19 @@ def test_who_took_it_carries_it_to_its_end(house: House) -> None:
     assert house.desk.case(house.who("li-min"), case_id).row.state == "closed"
 
 
+def test_a_carer_who_was_called_still_sees_the_case_once_it_is_closed(house: House) -> None:
+    """By her mother's mandate, as any case of hers; nothing about it was refused, and nothing is left for her to do."""
+    case_id = house.open_case()
+    li, daughter = house.who("li-min"), house.who("wang-lijuan")
+    house.after(60)
+    house.desk.act(li, case_id, "take")
+    assert "note" in house.desk.case(daughter, case_id).actions
+    house.desk.act(li, case_id, "close", outcome="well")
+    view = house.desk.case(daughter, case_id)
+    assert (view.row.state, view.row.outcome, view.actions) == ("closed", "well", [])
+    assert all(line.result != "refused" for line in house.journal.of_person(house.chen, house.mother))
+
+
 def test_what_a_deed_gives_back_is_what_the_gate_lets_be_seen(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     case_id = house.open_case()
     li = house.who("li-min")

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 from sqlalchemy import ColumnElement, false, func, select
 
 from hucheng.base.ledger import Ledger
@@ -89,8 +90,10 @@ class Desk:
         found = self._one(principal, case_id)
         with self._ledger.read() as conn:
             view = self._view(conn, _row(found), found)
-        if principal.kind != "officer" and view.row.assigned_to != principal.id:
-            view.actions = [name for name in view.actions if name not in deeds.CARRYING]
+        if principal.kind != "officer":  # once it is closed it is an officer's alone to write in
+            carries = view.row.assigned_to == principal.id
+            may = [name for name in view.actions if carries or name not in deeds.CARRYING]
+            view.actions = may if view.row.state != "closed" else []
         return view
 
     @exposed
@@ -146,8 +149,9 @@ class Desk:
         if not found:
             return []
         named = sorted({one.case_id for one in found})
-        seen = {row["id"] for row in self._look(principal, Read(store.DATASET, "rows", {"id": named}, order="id"))}
-        return [one for one in found if one.case_id in seen]
+        seen = {row["id"]: row for row in self._look(principal, Read(store.DATASET, "rows", {"id": named}, order="id"))}
+        found = [one for one in found if one.case_id in seen]
+        return [structs.replace(one, title=seen[one.case_id].get("title") or {}) for one in found]
 
     @exposed
     def owed_count(self, principal: Principal) -> int:
@@ -231,16 +235,17 @@ class Desk:
         return self._gate.look(principal, purpose, [read], case=case, person=person)[0]
 
     def _one(self, principal: Principal, case_id: str) -> dict[str, Any]:
+        """One row. A carer who was called for it sees it as such while it is open, and then by her mandate, if any."""
         with self._ledger.read() as conn:
-            resident = conn.execute(select(case_file.c.resident_id).where(_is(case_id))).scalar()
+            row = conn.execute(select(case_file.c.resident_id, case_file.c.is_open).where(_is(case_id))).first()
             called = principal.kind == "carer" and principal.id in store.called_for(conn, case_id)
-        if resident is None:
+        if row is None:
             raise NotFound(f"no case {case_id!r}", mend="is the link complete?")
         read = Read(store.DATASET, "row", {"id": case_id})
-        if called:
-            found = self._gate.look(principal, "cases.work", [read], case=case_id, person=resident)[0]
+        if called and row.is_open:
+            found = self._gate.look(principal, "cases.work", [read], case=case_id, person=row.resident_id)[0]
         else:
-            found = self._look(principal, read, case=case_id, person=resident)
+            found = self._look(principal, read, case=case_id, person=row.resident_id)
         if not found:
             raise NotFound(f"no case {case_id!r}", mend="is the link complete?")
         return found[0]
@@ -256,6 +261,8 @@ class Desk:
             steps=running.progress(),
             diagram=running.picture(),
             eta_minutes=found.get("eta_minutes"),
+            eta_at=found.get("eta_at") if found.get("eta_minutes") else None,
+            tiers=running.model.tiers,
             responder=found.get("responder"),
             owed=owing.of_case(conn, row.id),
             actions=deeds.possible(running),

@@ -26,7 +26,7 @@ from hucheng.cases.processes import Service
 from hucheng.cases.rosters import Contact, Rosters
 from hucheng.cases.running import Moved, Running, Stand, unpacked
 from hucheng.cases.tables import case_decision, case_file, case_state, case_timer
-from hucheng.cases.words import OWED
+from hucheng.cases.words import OWED, length
 from hucheng.decisions.bodies import Bodies
 from hucheng.decisions.findings import Finding
 from hucheng.decisions.record import Appeal, Decision
@@ -39,6 +39,15 @@ APPEAL_WITHIN = timedelta(days=15)
 """How soon a human answers an appeal."""
 LONGEST = 10
 """The longest wait for the last tier, in waits of the process."""
+
+
+def patience(missed: int) -> int:
+    """How long the last tier is waited for when nobody answered there so often before, in waits of the process.
+
+    >>> [patience(missed) for missed in (0, 4, 5, 6, 30)]
+    [1, 1, 1, 2, 10]
+    """
+    return min(LONGEST, max(1, missed - 4))
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,7 @@ class Handling:
         return moved
 
     def _runs_out(self, moving: Moving, row: Any, task: str, last: str | None, missed: int) -> bool:
-        """``last``: what the last line of its history is about; ``missed``: how often nobody answered in its tier."""
+        """``last``: what the last line of its history is about; ``missed``: how often its last tier gave no answer."""
         step = moving.runs_out(row.id, task)
         if step is None:
             return False
@@ -119,9 +128,10 @@ class Handling:
         stand, moved = after
         lines: list[Line] = []
         if row.step in model.steps and model.steps[row.step].phase == "called" and last != "nobody":
-            lines = [Line("no_answer", tier=row.tier, values={"seconds": int(model.timers[step])})]
+            waited = model.timers[step] * (patience(missed) if row.tier == model.tiers else 1)
+            lines = [Line("no_answer", tier=row.tier, values={"within": length(waited)})]
         again = row.tier == model.tiers and any(service.do == "call" for service in moved.services)
-        moving.apply(row, stand, moved, lines, patience=min(LONGEST, max(1, missed - 3)) if again else 1)
+        moving.apply(row, stand, moved, lines, patience=patience(missed + len(lines)) if again else 1)
         return True
 
     def appealed(self, conn: Connection, of: Decision, filed: Appeal, by: Principal, now: datetime) -> None:

@@ -70,9 +70,13 @@ class History:
         return found
 
     def unanswered(self, conn: Connection, cases: Sequence[str]) -> dict[tuple[str, int], int]:
-        """How often nobody answered, by case and tier."""
-        c = case_event.c
-        query = select(c.case_id, c.tier, func.count()).where(c.case_id.in_(cases), c.what == "no_answer")
+        """How often nobody answered, by case and tier, since the case was last handed back to the roster."""
+        c, back = case_event.c, case_event.alias()
+        begun = select(func.max(back.c.seq)).where(
+            back.c.case_id == c.case_id, back.c.what.in_(("handed_back", "mandate_over"))
+        )
+        since = c.seq > func.coalesce(begun.scalar_subquery(), 0)
+        query = select(c.case_id, c.tier, func.count()).where(c.case_id.in_(cases), c.what == "no_answer", since)
         return {(case, tier): count for case, tier, count in conn.execute(query.group_by(c.case_id, c.tier))}
 
     def last(self, conn: Connection, cases: Sequence[str]) -> dict[str, str]:

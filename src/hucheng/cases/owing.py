@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from hucheng.base.ledger import insert
 from hucheng.cases.tables import case_file, case_owed
 from hucheng.cases.views import Owed
 from hucheng.cases.words import OWED, say
-from hucheng.errors import NotFound
+from hucheng.errors import CaseError, NotFound
 
 
 def owe(
@@ -57,13 +57,40 @@ def hand_on(conn: Connection, case_id: str, owner: tuple[str, str] | None) -> No
 
 
 def give(conn: Connection, case_id: str, name: str, by: str, now: datetime) -> dict[str, str]:
-    """The answer was given; returns what was owed. Raises NotFound where nothing of this id is owed in this case."""
+    """The answer was given; returns what was owed.
+
+    Raises NotFound where nothing of this id is owed in this case, CaseError where there is nothing to answer yet.
+    """
     mine = (case_owed.c.id == name) & (case_owed.c.case_id == case_id) & case_owed.c.done_at.is_(None)
-    text = conn.execute(select(case_owed.c.text).where(mine)).scalar()
-    if text is None:
+    there = case_owed.join(case_file, case_file.c.id == case_owed.c.case_id)
+    found = select(case_owed.c.text, case_owed.c.kind, case_file.c.state).select_from(there).where(mine)
+    row = conn.execute(found).first()
+    if row is None:
         raise NotFound(f"nothing is owed under {name!r}", where=case_id, mend="look at what is owed in this case")
+    if not ready(row.kind, row.state):
+        raise CaseError("there is nothing to answer yet", where=case_id, mend=_FIRST[row.kind])
     conn.execute(update(case_owed).where(mine).values(done_at=now, done_by=by))
-    return dict(text)
+    return dict(row.text)
+
+
+def ready(kind: str, state: str) -> bool:
+    """Whether there is something to answer by now, by what is owed and the state of its case.
+
+    What came of it is known once it is closed; that it is in hand, once somebody has it; an appeal is answered by
+    its own deed. A notice that was not delivered is phoned at once.
+    """
+    if kind == "appeal":
+        return False
+    return state == "closed" if kind == "resident" else state != "calling" or kind == "not_delivered"
+
+
+_FIRST: Mapping[str, str] = {
+    "resident": "close the case first, then tell the resident",
+    "called": "it is in hand once somebody has taken it",
+    "promise": "take it first",
+    "appeal": "answer the appeal itself",
+}
+"""What comes before an answer."""
 
 
 def settle(conn: Connection, case_id: str, kinds: Sequence[str], by: str, now: datetime) -> None:
@@ -110,7 +137,7 @@ def _theirs(communities: Collection[str], who: str) -> ColumnElement[bool]:
 
 def _read(conn: Connection, which: ColumnElement[bool], limit: int = 500, offset: int = 0) -> list[Owed]:
     query = (
-        select(case_owed, case_file.c.urgent)
+        select(case_owed, case_file.c.urgent, case_file.c.state, case_file.c.simulated, case_file.c.opened_at)
         .join(case_file, case_file.c.id == case_owed.c.case_id)
         .where(case_owed.c.done_at.is_(None), which)
         .order_by(case_owed.c.due_at, case_owed.c.since, case_owed.c.id)
@@ -131,6 +158,9 @@ def _read(conn: Connection, which: ColumnElement[bool], limit: int = 500, offset
             community=row.community,
             urgent=row.urgent,
             resident_id=row.resident_id,
+            ready=ready(row.kind, row.state),
+            simulated=row.simulated,
+            opened_at=row.opened_at,
         )
         for row in conn.execute(query)
     ]

@@ -106,7 +106,10 @@ class Diagram(msgspec.Struct):
 
 
 class Owed(msgspec.Struct):
-    """An answer somebody is still owed. ``owner``: who promised it; None: whoever is at the desk."""
+    """An answer somebody is still owed. ``owner``: who promised it; None: whoever is at the desk.
+
+    ``ready``: there is something to answer by now. ``title``, ``simulated``: of the case, where it is told.
+    """
 
     id: str
     case_id: str
@@ -120,10 +123,18 @@ class Owed(msgspec.Struct):
     community: str
     urgent: bool = False
     resident_id: str = ""
+    ready: bool = True
+    title: dict[str, str] = {}
+    simulated: bool = False
+    opened_at: datetime | None = None
 
 
 class CaseView(msgspec.Struct):
-    """A whole case: the row, its history, where it stands, who is on the way, what is owed."""
+    """A whole case: the row, its history, where it stands, who is on the way, what is owed.
+
+    ``eta_minutes``: as promised when somebody set out, ``eta_at``: when that is over. ``tiers``: how many there are
+    to climb; the last is called again and again.
+    """
 
     row: CaseRow
     history: list[Event]
@@ -134,6 +145,8 @@ class CaseView(msgspec.Struct):
     responder: str | None
     owed: list[Owed]
     actions: list[str] = []
+    eta_at: datetime | None = None
+    tiers: int = 0
 
 
 class CasePage(msgspec.Struct):
