@@ -10,7 +10,8 @@ import pytest
 from hucheng.apps import load_apps
 from hucheng.node.home.rooms import catalogue_of
 from hucheng.portals.changed import changed
-from hucheng.portals.plain import Lexicon, looked
+from hucheng.portals.lexicon import Lexicon
+from hucheng.portals.uses import looked
 from hucheng.portals.words import Catalogues
 
 

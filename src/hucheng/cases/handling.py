@@ -72,7 +72,7 @@ class Handling:
     site: str = ""
     own_addresses: tuple[str, ...] = ()
     titles: Mapping[str, dict[str, str]] = field(default_factory=dict)
-    """Title of a case by its rule; the process's own title where there is none."""
+    """Title of a case by its rule, or ``rule/dataset``; the process's own title where there is none."""
 
     def open_or_join(
         self, conn: Connection, finding: Finding, decision: str, now: datetime, *, new: bool = False
@@ -221,7 +221,7 @@ class Handling:
         place = self.place_of(finding.resident_id)
         name = "c-" + hashlib.sha256(decision.encode()).hexdigest()[:12]
         body = {
-            "title": self.titles.get(finding.rule, model.title),
+            "title": self.titles.get(f"{finding.rule}/{finding.dataset}") or self.titles.get(finding.rule, model.title),
             "text": finding.text,
             "reasons": msgspec.to_builtins(finding.reasons, builtin_types=(datetime,)),
         }

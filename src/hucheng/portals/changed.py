@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hucheng.portals.plain import SCOPES, Lexicon
+from hucheng.portals.lexicon import Lexicon
+from hucheng.portals.plain import SCOPES
 from hucheng.portals.words import Words, mark
 
 NOT_REPEATED = mark("not repeated here")

@@ -15,7 +15,8 @@ from starlette.requests import Request
 
 from hucheng.errors import HuchengError, NotFound
 from hucheng.portals.entrance import Door, Entrance, Handler, SignInNeeded
-from hucheng.portals.plain import MENUS, Lexicon
+from hucheng.portals.lexicon import Lexicon
+from hucheng.portals.plain import MENUS
 from hucheng.portals.services import AppLike, Services
 from hucheng.portals.session import Sessions
 from hucheng.portals.tokens import Tokens

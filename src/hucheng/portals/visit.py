@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -18,15 +18,18 @@ from hucheng.gate import Principal, Read
 from hucheng.portals.changed import changed
 from hucheng.portals.charts import Figure, figures
 from hucheng.portals.plain import (
+    ACTIONS,
     DECISION_STATES,
+    HOUSE,
     KINDS,
+    OWNERS,
     REQUEST_KINDS,
     REQUEST_STATES,
     RESULTS,
     SCOPES,
-    looked,
 )
 from hucheng.portals.session import VISIT, Session, set_cookie
+from hucheng.portals.uses import Folded, folded, looked
 from hucheng.portals.words import LANGUAGES, Words, choose
 
 if TYPE_CHECKING:
@@ -94,6 +97,16 @@ class Visit:
         say, tell = self.words.say, self.words.tell
         return [(address, say(title) if isinstance(title, str) else tell(title)) for address, title in entries]
 
+    def titled(self, titles: Any) -> str:
+        """Words of data as they stand at the beginning of a line."""
+        text = self.words.tell(titles)
+        return text[:1].upper() + text[1:]
+
+    def unbroken(self, text: str, name: str) -> Markup:
+        """A sentence in which a name stays on one line."""
+        said = escape(text)
+        return said.replace(escape(name), Markup('<span class="nowrap">{}</span>').format(name)) if name else said
+
     def place(self, place_id: str | None) -> str:
         """What a place is called."""
         return self.words.tell(self.shell.places.get(place_id or "")) or place_id or ""
@@ -101,6 +114,20 @@ class Visit:
     def kind(self, kind: str) -> str:
         """A kind of people in words."""
         return self.words.say(KINDS.get(kind, kind))
+
+    def owner(self, owner: str) -> str:
+        """Who answers for a purpose."""
+        return self.words.say(OWNERS[owner]) if owner in OWNERS else self.place(owner)
+
+    def app(self, name: str) -> str:
+        """What an app is called."""
+        if name in HOUSE:
+            return self.words.say(HOUSE[name])
+        return self.words.tell(next((app.titles for app in self.shell.apps if app.name == name), name))
+
+    def asked(self, head: Any) -> str:
+        """What a use of the journal was, in a word or two."""
+        return self.words.say(ACTIONS.get(head.action, head.action))
 
     def scope(self, scope: str) -> str:
         """What a mandate allows, in words."""
@@ -131,6 +158,10 @@ class Visit:
         own = self.principal is not None and self.principal.kind == "resident"
         return looked(entry, self.principal.id if self.principal else None, self.shell.lexicon, self.words, own=own)
 
+    def folded(self, events: Any) -> list[Folded]:
+        """A case's history with what came again told once."""
+        return folded(events)
+
     def data_titles(self, entry: Any) -> str:
         """The datasets of a line of the journal."""
         return self.shell.lexicon.data_titles(entry.datasets, self.words)
@@ -138,6 +169,30 @@ class Visit:
     def changed(self, entry: Any) -> list[str]:
         """What a change of a register said, row by row."""
         return changed(entry, self.shell.lexicon, self.words)
+
+    def outcomes(self, decision: Any) -> list[tuple[str, str]]:
+        """What the rule gave, as its pack calls it."""
+        return self.shell.lexicon.outcomes(decision.pack, decision.outcome, self.words)
+
+    def source(self, source: str | None) -> str:
+        """Where a fact comes from: the dataset and its metric as people call them."""
+        return self.shell.lexicon.source(source, self.words)
+
+    def wording(self, version: str) -> str:
+        """Which wording of a rule it was: since when that holds."""
+        try:
+            day = date.fromisoformat(version[:10])
+        except ValueError:
+            return version
+        return self.words.say("wording of %(day)s", day=self.words.day(day))
+
+    def rule_pack(self, rule: str) -> str | None:
+        """The published pack by which a rule was found."""
+        return self.shell.lexicon.rules.get(rule)
+
+    def headline(self, text: Any) -> str:
+        """What was found, without the reasons that follow it: they stand beside it."""
+        return self.shell.lexicon.headline(self.words.tell(text))
 
     def pack_title(self, name: str) -> str:
         """What a rule pack is called."""
@@ -149,7 +204,7 @@ class Visit:
 
     def figures(self, rows: Any, contract: Any, limits: Any = None) -> list[Figure]:
         """Charts of readings."""
-        return figures(rows, contract, self.words, limits)
+        return figures(rows, contract, self.words, limits, self.shell.lexicon.steps)
 
     def moment(self, at: Any) -> Markup:
         """A time of the journal: a datetime, microseconds since 1970, or ISO text."""
@@ -176,7 +231,10 @@ class Visit:
         return self.words.say(REQUEST_STATES.get(state, state))
 
     def needed(self, error: HuchengError) -> Markup:
-        """What a refusal says would open it, in this language where it says so."""
+        """What a refusal says would open it, in this language where it says so; our own words before the policy's."""
+        needed = str(error.details.get("needed", ""))
+        if self.language != "en" and needed and self.words.say(needed) != needed:
+            return escape(self.words.say(needed))
         found = error.details.get("needed_zh") if self.language == "zh" else None
         kinds = error.details.get("kinds")
         if kinds:

@@ -16,7 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_timedelta, get_timezone_name
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -30,6 +30,8 @@ OURS = Path(__file__).parent / "locale"
 
 BOTH = re.compile(r"(.*[\u4e00-\u9fff].*?) \(([^\u4e00-\u9fff]+)\)")
 """A text in both languages: Chinese, and English in brackets behind it."""
+BESIDE = re.compile(r"([^a-z]*[\u4e00-\u9fff][^a-z]*。) ?([A-Z][^\u4e00-\u9fff]+)")
+"""A text in both languages: whole sentences in Chinese, then in English."""
 
 UNITS: dict[str, dict[str, str]] = {
     "mm[Hg]": {"zh": "mmHg", "en": "mmHg"},
@@ -80,8 +82,8 @@ class Words:
         return titles.get(self.language) or next(iter(titles.values()), "")
 
     def law(self, text: str | None) -> str:
-        """A legal basis, written as ``中文 (English)``: the half in this language; whole where it is not so written."""
-        both = BOTH.fullmatch(text or "")
+        """A text written as ``中文 (English)`` or ``中文。English.``: its half in this language; else the whole."""
+        both = BOTH.fullmatch(text or "") or BESIDE.fullmatch(text or "")
         return both[1 if self.language == "zh" else 2] if both else text or ""
 
     def local(self, at: datetime) -> datetime:
@@ -104,6 +106,17 @@ class Words:
             pattern = "y年M月d日 HH:mm" if self.language == "zh" else "d\u00a0MMM\u00a0y HH:mm"
             text = format_datetime(here, pattern, locale=self.locale)
         return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), text)
+
+    def clock(self, at: datetime) -> str:
+        """The time of day in the city."""
+        return str(format_datetime(self.local(at), "HH:mm", locale=self.locale))
+
+    def zone_title(self, at: datetime) -> str:
+        """What the city's time is called, and how far it is from UTC."""
+        name = get_timezone_name(self.zone, locale=self.locale, zone_variant="standard")
+        offset = self.local(at).strftime("%z")
+        offset = f"{offset[:3]}:{offset[3:]}"
+        return self.say("%(zone)s (UTC%(offset)s)", zone=name, offset=offset)
 
     def exact(self, at: datetime) -> str:
         """Date and time to the second."""

@@ -16,7 +16,7 @@ PURPOSES = (
     Purpose(
         DETECT,
         {"zh": "居家照护告警识别", "en": "Noticing that somebody at home needs help"},
-        "老年人权益保障法 第38条；个人信息保护法 第13条第1款、第28条、第29条，本人单独同意 "
+        "老年人权益保障法 第38条；个人信息保护法 第13条第1项、第28条、第29条，本人单独同意 "
         "(Law on the Rights of the Elderly art. 38; PIPL arts. 13(1), 28, 29: separate consent)",
         OWNER,
         ("service",),

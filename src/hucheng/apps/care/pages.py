@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hucheng.apps.care.app import PURPOSES
+from hucheng.apps.care.scores import latest
 from hucheng.gate import Read
 from hucheng.portals.shell import Entrance
 from hucheng.rules import Pack, load
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
 PURPOSE = "care.respond"
 VITALS = ("home.blood_pressure", "home.vitals", "home.bed", "home.motion")
-"""What a responder looks at, most telling first."""
+"""What a responder looks at, most telling first, after what the alarm itself rests on."""
+DECISIONS = 50
+"""How many decisions of the case are looked at, the latest ones."""
 BACK = timedelta(hours=24)
 LINES = {"systolic_bp": "crisis_systolic", "diastolic_bp": "crisis_diastolic"}
 """Metric → the parameter of the pack ``blood-pressure`` that is drawn as a line beside its values."""
@@ -38,17 +42,25 @@ async def alarm(services: Services, principal: Principal, view: CaseView) -> dic
     person, now = view.row.resident_id, services.clock()
     mine = {"resident_id": person}
     series = [name for name in VITALS if name in services.catalogue]
+    made = Read("decisions.decisions", "rows", where={"id": view.decision_ids[-DECISIONS:], **mine})
     reads = [
         Read("city.residents", "row", where=mine),
         Read("care.homes", "row", where=mine),
         Read("care.profiles", "row", where=mine),
         Read("city.mandates", "rows", where=mine),
         Read("city.devices", "rows", where=mine),
+        made,
         *(Read(name, "recent", where=mine, since=now - BACK, limit=600) for name in series),
     ]
     found = await services.gate.look(principal, PURPOSE, reads, case=view.row.id, person=person)
-    residents, homes, profiles, mandates, devices = found[:5]
+    residents, homes, profiles, mandates, devices, decisions = found[:6]
     resident = residents[0] if residents else {}
+    own = {one["dataset"] for one in decisions}
+    shown = [
+        {"contract": services.catalogue.get(name), "rows": rows, "own": name in own}
+        for name, rows in zip(series, found[6:], strict=True)
+        if rows
+    ]
     return {
         "resident": resident,
         "age": age(resident.get("born"), now),
@@ -56,11 +68,9 @@ async def alarm(services: Services, principal: Principal, view: CaseView) -> dic
         "profile": profiles[0] if profiles else {},
         "mandates": [one for one in mandates if in_force(one, now)],
         "devices": [one for one in devices if not one.get("ended_at")],
-        "readings": [
-            {"contract": services.catalogue.get(name), "rows": rows}
-            for name, rows in zip(series, found[5:], strict=True)
-            if rows
-        ],
+        "readings": sorted(shown, key=lambda one: not one["own"]),
+        "score": latest(decisions, _pack("news2")),
+        "purpose": titles()[PURPOSE],
         "limits": limits(now.date()),
         "hours": int(BACK.total_seconds() // 3600),
     }
@@ -73,13 +83,26 @@ async def device(services: Services, principal: Principal, view: CaseView) -> di
         Read("city.residents", "row", where=mine),
         Read("care.homes", "row", where=mine),
         Read("city.devices", "rows", where=mine),
+        Read("decisions.decisions", "rows", where={"id": view.decision_ids[-DECISIONS:], **mine}),
     ]
     found = await services.gate.look(principal, PURPOSE, reads, case=view.row.id, person=view.row.resident_id)
+    silent = {one["device_id"] for one in found[3]}
+    devices = [
+        {**one, "of": kind(services, one), "silent": one["device_id"] in silent}
+        for one in found[2]
+        if not one.get("ended_at")
+    ]
     return {
         "resident": found[0][0] if found[0] else {},
         "home": found[1][0] if found[1] else {},
-        "devices": [one for one in found[2] if not one.get("ended_at")],
+        "devices": sorted(devices, key=lambda one: not one["silent"]),
     }
+
+
+def kind(services: Services, device: dict[str, Any]) -> Any:
+    """What a device is called: what its readings are called, its own word where nobody knows them."""
+    name = device.get("dataset")
+    return services.catalogue.get(name).title if name and name in services.catalogue else device.get("kind")
 
 
 def limits(day: date) -> dict[str, tuple[float, dict[str, str]]]:
@@ -88,7 +111,7 @@ def limits(day: date) -> dict[str, tuple[float, dict[str, str]]]:
     >>> limits(date(2026, 3, 1))["systolic_bp"]
     (180.0, {'zh': '收缩压危急值 180', 'en': 'Critical systolic pressure 180'})
     """
-    parameters = _pack().version(day).parameters
+    parameters = _pack("blood-pressure").version(day).parameters
     found: dict[str, tuple[float, dict[str, str]]] = {}
     for metric, name in LINES.items():
         one = parameters[name]
@@ -98,9 +121,14 @@ def limits(day: date) -> dict[str, tuple[float, dict[str, str]]]:
     return found
 
 
+def titles() -> dict[str, Any]:
+    """Titles of care's purposes."""
+    return {one.id: one.title for one in PURPOSES}
+
+
 @cache
-def _pack() -> Pack:
-    return load("blood-pressure", [Path(__file__).parent / "rules"])
+def _pack(name: str) -> Pack:
+    return load(name, [Path(__file__).parent / "rules"])
 
 
 def age(born: Any, now: datetime) -> int | None:

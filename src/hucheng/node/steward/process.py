@@ -13,6 +13,7 @@ import logging
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -26,6 +27,7 @@ from sqlalchemy import func, select
 from hucheng.apps import App
 from hucheng.base import stream
 from hucheng.base.broker import FINDINGS, STANDING
+from hucheng.base.catalogue import Catalogue
 from hucheng.base.currentreader import CurrentReader
 from hucheng.base.lake import Lake
 from hucheng.base.rpc import exposed
@@ -184,7 +186,7 @@ class Steward:
             place=self.place,
             site=settings.site,
             own_addresses=own,
-            titles=titles(rooms.apps),
+            titles=titles(rooms.apps, rooms.catalogue),
         )
         self.duty = Duty(rooms.ledger, self.handling, self.bodies, wall=clock, monotonic=monotonic, woken=self.wake)
         self.notices = Notices(rooms.ledger, self.handling, self.duty.clock, own)
@@ -207,8 +209,9 @@ class Steward:
         self.gate.register_store(DECISIONS, DecisionStore(rooms.ledger, self.bodies, clock))
         self.desk = Desk(rooms.ledger, self.gate, self.handling, self.pulse, self.duty.clock)
         self.consumers: list[Consumer] = []
-        named = titles(rooms.apps)
-        watched = {one.name: named.get(one.rule, {}) for app in rooms.apps for one in app.detectors}
+        named = self.handling.titles
+        every = [one for app in rooms.apps for one in app.detectors]
+        watched = {one.name: named.get(f"{one.rule}/{one.dataset}") or named.get(one.rule, {}) for one in every}
         self.status = Status(self.desk, clock, self.problems, watched)
         self.requeue = Requeue(settings, self.gate, rooms.ledger, clock)
         self.served: dict[str, object] = {
@@ -299,8 +302,11 @@ class Steward:
         self.rooms.close()
 
 
-def titles(apps: Sequence[App]) -> dict[str, dict[str, str]]:
-    """Title of a case by its rule: that of the outcome by which the pack noticed it."""
+def titles(apps: Sequence[App], catalogue: Catalogue) -> dict[str, dict[str, str]]:
+    """Title of a case by its rule: that of the outcome by which the pack noticed it.
+
+    Where one rule watches several datasets, also by ``rule/dataset``, with what the dataset is called behind it.
+    """
     found: dict[str, dict[str, str]] = {}
     for app in apps:
         packs = {path.stem: path for path in app.packs}
@@ -311,6 +317,12 @@ def titles(apps: Sequence[App]) -> dict[str, dict[str, str]]:
             if isinstance(named, dict) and {"zh", "en"} <= named.keys():
                 en = str(named["en"])
                 found[detector.rule] = {"zh": str(named["zh"]), "en": en[:1].upper() + en[1:]}
+        shared = Counter(one.rule for one in app.detectors)
+        for detector in app.detectors:
+            if shared[detector.rule] > 1 and detector.rule in found and detector.dataset in catalogue:
+                title, of = found[detector.rule], catalogue.get(detector.dataset).title
+                both = {"zh": f"{title['zh']}：{of.get('zh', '')}", "en": f"{title['en']}: {of.get('en', '')}"}
+                found[f"{detector.rule}/{detector.dataset}"] = both
     return found
 
 
