@@ -27,6 +27,7 @@ from .fake_desk import FakeDesk
 from .people import (
     AUDITOR,
     DAUGHTER,
+    DECISIONS,
     DEVICES,
     HOMES,
     MANDATES,
@@ -136,6 +137,7 @@ class FakeGate:
             "city.residents": [{"resident_id": r, **v} for r, v in PEOPLE.items()],
             "city.devices": DEVICES,
             "city.mandates": [m for m in self.mandates if m["valid_to"] is None or m["valid_to"] > NOW],
+            "decisions.decisions": DECISIONS,
             "care.homes": [{"resident_id": r, **v} for r, v in HOMES.items()],
             "care.profiles": [{"resident_id": r, **v} for r, v in PROFILES.items()],
         }

@@ -41,7 +41,9 @@ class FakeDesk:
             m["carer"] == principal.id and m["resident_id"] == resident and m["valid_to"] > NOW for m in MANDATES
         )
         if not (principal.kind == "officer" or own or mandate):
-            raise Refused("not your case", policy="self.access", needed="登录为本人|to be the resident herself")
+            raise Refused(
+                "not your case", policy="self.access", needed="to be the resident herself", needed_zh="登录为本人"
+            )
 
     async def queue(
         self,
@@ -112,6 +114,8 @@ class FakeDesk:
             one.assigned_name,
             owed,
             actions,
+            NOW + timedelta(minutes=self.eta[one.id]) if self.eta.get(one.id) else None,
+            4,
         )
 
     def _diagram(self, one: CaseRow) -> Diagram:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Who lives in the small city of the pages' tests, and what is known of them. Nobody here is real."""
 
 from __future__ import annotations
@@ -113,6 +114,22 @@ DEVICES = [
         "ended_at": NOW - timedelta(days=2),
     },
 ]
+DEVICES.append(
+    {
+        **DEVICES[0],
+        "device_id": "d-bed-2",
+        "resident_id": "r-1002",
+        "home_id": "h-502",
+        "dataset": "home.bed",
+        "kind": "mattress",
+        "model": "BS-1",
+    }
+)
+DECISIONS: list[dict[str, Any]] = [
+    {"id": "d-1", "resident_id": "r-1001", "pack": "blood-pressure", "dataset": "home.blood_pressure", "device_id": "d-bp-1", "outcome": {"crisis": True}, "observed_at": NOW},
+    {"id": "d-1", "resident_id": "r-1002", "pack": "device-silence", "dataset": "home.bed", "device_id": "d-bed-2", "outcome": {"silent": True}, "observed_at": NOW},
+]  # fmt: skip
+"""What the decisions behind the cases say to whoever responds."""
 MANDATES = [
     {
         "mandate_id": "m-1",

@@ -213,10 +213,37 @@ def test_blind_is_said_not_hidden(site: Site) -> None:
     assert 'hucheng_part_up{part="steward"} 0.0' in site.client().get("/metrics").text
 
 
-def test_a_closed_panel_says_what_would_open_it(site: Site) -> None:
+def test_a_closed_case_shows_no_home_and_asks_for_none(site: Site) -> None:
+    """To ask would be refused, and stand as a refusal in the resident's journal."""
     answer = site.client(OFFICER).get("/desk/cases/c-4")
-    assert answer.status_code == 200 and "未结事项" in answer.text and "4827#" not in answer.text
+    assert answer.status_code == 200 and "事项已办结" in answer.text and "4827#" not in answer.text
+    assert not [one for one in site.city.gate.looks if one[1] == "care.respond"]
     assert "4827#" in site.client(OFFICER).get("/desk/cases/c-1").text
+
+
+def test_a_refused_panel_says_what_would_open_it_and_no_code(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = site.city.gate.look
+
+    async def refused(principal: Any, purpose: str, *args: Any, **more: Any) -> Any:
+        if purpose == "care.respond":
+            needed = {"policy": "care.respond.officer", "needed": "an open case", "needed_zh": "未结事项"}
+            raise Refused("no care.respond for you", **needed)
+        return await look(principal, purpose, *args, **more)
+
+    monkeypatch.setattr(site.city.gate, "look", refused)
+    text = site.client(OFFICER).get("/desk/cases/c-1").text
+    assert "未结事项" in text and "care.respond" not in text
+
+
+def test_a_refusal_says_what_happened_in_words(site: Site) -> None:
+    """In the reader's language, without the id of a policy; who is signed in already is not told to sign in."""
+    for language, happened, opens in (
+        ("zh", "您的账号不能查看或办理此事。", "须为本人"),
+        ("en", "You may not see or do this with your account.", "to be the resident herself"),
+    ):
+        text = site.client(DAUGHTER).get(f"/family/r-1002/cases/c-3?lang={language}").text
+        assert happened in text and opens in text
+        assert "self.access" not in text and "登录为本人" not in text
 
 
 def test_the_alarm_panel_reads_for_this_case_only(site: Site) -> None:

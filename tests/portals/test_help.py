@@ -12,7 +12,7 @@ from hucheng.errors import HuchengError, JournalBroken, LedgerError
 from hucheng.portals.help import Press, pressed_at
 
 from .conftest import Site, chromium, opened, serving, until
-from .fake import NOW, OFFICER, FakeCity
+from .fake import NOW, OFFICER, FakeCity, row
 
 
 def test_the_plain_form_sends_a_reading_of_the_paired_device(site: Site) -> None:
@@ -75,6 +75,27 @@ def test_a_link_ends_with_its_device(site: Site) -> None:
     assert site.client().get(f"/help/{link}").status_code == 404
 
 
+def test_a_dead_link_leaves_nobody_alone(site: Site) -> None:
+    """Whatever is wrong with the link, the number that answers stands on the page."""
+    ended = site.shell.tokens.help_link("r-1003", "d-help-9", "g-west-1")
+    for link in (ended, "not-a-link"):
+        for ask in (site.client().get, site.client().post):
+            answer = ask(f"/help/{link}")
+            assert answer.status_code == 404 and 'href="tel:120"' in answer.text and "社区服务中心" in answer.text
+    assert "tel:120" not in site.client().get("/nothing").text
+
+
+def test_calling_does_not_look_calm(site: Site) -> None:
+    """Only when somebody has it is the sentence green; after the first press the button calls again."""
+    text = site.client().get(f"/help/{site.help_link}").text
+    assert 'data-state="calling"' in text and "再次呼叫" in text
+    assert site.client().get(f"/help/{site.help_link}/state").json()["state"] == "calling"
+    site.city.desk.cases["c-1"] = row("c-1", "r-1001", "taken", assigned_name="李敏")
+    page = site.client().get(f"/help/{site.help_link}").text
+    assert 'data-state="coming"' in page and '<span class="nowrap">李敏</span>' in page
+    assert site.client().get(f"/help/{site.help_link}/state").json()["name"] == "李敏"
+
+
 def test_a_link_shows_whether_help_comes_and_nothing_else(site: Site) -> None:
     text = site.client().get(f"/help/{site.help_link}").text
     assert "正在为您呼叫帮助" in text
@@ -134,12 +155,11 @@ async def without_a_line(site: Site) -> None:
         before = datetime.now(UTC)
         await page.get_by_role("button", name="求助").click()
         await page.wait_for_selector("#help[data-state=waiting]")
+        assert await page.inner_text(".help-button") == "再次呼叫"
         assert "没有网络" in await page.inner_text("#help-said")
         assert not site.city.pushed
         await page.reload()
         await page.wait_for_selector("#help[data-state=waiting]")
-        from .fake import row
-
         site.city.desk.cases["c-9"] = row("c-9", "r-1001", "taken", assigned_name="李敏")
         await site.city.desk.act(OFFICER, "c-9", "go", eta_minutes=12)
         await context.set_offline(False)

@@ -28,6 +28,16 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best
 Page = tuple[str, Principal | None]
 
 RUN = (Path(__file__).parent / "axe_run.js").read_text(encoding="utf-8")
+CUT = """() => {
+  const bad = [], wide = document.documentElement.scrollWidth;
+  if (wide > innerWidth + 1) bad.push(`wider than the window: ${wide}`);
+  for (const one of document.querySelectorAll("a[href]:not(.skip), button")) {
+    const { left, right, width } = one.getBoundingClientRect();
+    if (width <= 1 || one.closest(".table-wrap, .diagram, .tabs, pre")) continue;
+    if (left < -1 || right > innerWidth + 1) bad.push(`cut: ${one.outerHTML.slice(0, 90)}`);
+  }
+  return bad;
+}"""
 MEASURE = (Path(__file__).parent / "measure.js").read_text(encoding="utf-8")
 
 
@@ -135,6 +145,57 @@ def test_empty_blind_and_dark_pages_pass_axe(language: str, drive: Callable[[Cor
     assert not bad, "\n".join(bad)
 
 
+@pytest.mark.browser
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_pages_fit_a_small_phone_in_the_largest_type(
+    language: str, drive: Callable[[Coroutine[Any, Any, Any]], Any]
+) -> None:
+    """320 CSS px in the elder view at size 30, 390 px in the standard view at twice the text (WCAG 1.4.4, 1.4.10)."""
+    with serving() as site:
+        bad = drive(too_wide(site, language))
+    assert not bad, "\n".join(bad)
+
+
+async def too_wide(site: Site, language: str) -> list[str]:
+    bad: list[str] = []
+    async with chromium() as browser:
+        for width, view in ((320, "elder"), (390, "standard")):
+            for who, mine in itertools.groupby(
+                sorted(dict.fromkeys(pages(site, False)), key=lambda page: page[1].id if page[1] else ""),
+                key=lambda page: page[1],
+            ):
+                async with opened(browser, site, who, viewport={"width": width, "height": 700}) as context:
+                    kept = {"lang": language, "view": view, "size": "30"}
+                    await context.add_cookies([{"name": k, "value": v, "url": site.address} for k, v in kept.items()])
+                    page = await context.new_page()
+                    for path, _ in mine:
+                        await page.goto(path, wait_until="load")
+                        if view == "standard":
+                            await page.evaluate("document.documentElement.style.fontSize = '200%'")
+                        bad += [f"{path} at {width} px: {one}" for one in await page.evaluate(CUT)]
+    return bad
+
+
+@pytest.mark.browser
+def test_the_help_button_is_on_the_first_screen(drive: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+    """Whoever needs it, on a phone and in large type, sees it without scrolling, whatever else is happening."""
+
+    async def walk(site: Site) -> dict[str, float]:
+        found = {}
+        async with chromium() as browser, opened(browser, site, WANG, viewport=VIEWPORTS["phone"]) as context:
+            page = await context.new_page()
+            for language, size in itertools.product(("zh", "en"), ("18", "22", "26", "30")):
+                await page.goto(f"/me?lang={language}&view=elder&size={size}")
+                found[f"{language} {size}"] = await page.evaluate(
+                    "document.querySelector('.help-first a').getBoundingClientRect().bottom"
+                )
+        return found
+
+    with serving() as site:
+        below = {which: at for which, at in drive(walk(site)).items() if at > VIEWPORTS["phone"]["height"]}
+    assert not below
+
+
 async def examined(
     site: Site, all_pages: list[Page], language: str, screen: str, view: str, scripts: str, dark: bool = False
 ) -> list[str]:
@@ -165,6 +226,7 @@ async def wrong(page: Any, path: str, view: str) -> list[str]:
         lambda message: said.append(f"console: {message.text}") if "Content Security Policy" in message.text else None,
     )
     await page.goto(path, wait_until="load")
+    await page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
     found = await page.evaluate(RUN, [TAGS])
     return [
         *said,

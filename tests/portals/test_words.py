@@ -14,6 +14,8 @@ from babel.messages.pofile import read_po
 import hucheng
 from hucheng.portals.words import Catalogues
 
+from .conftest import made
+
 SOURCE = Path(hucheng.__file__).parent
 METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 KEYWORDS = {"_": None, "say": None, "mark": None, "say_many": (1, 2), "_n": (1, 2)}
@@ -30,7 +32,13 @@ def used(room: Path) -> set[str | tuple[str, str]]:
             found.add((message[0], message[1]))
         elif message:
             found.add(message)
-    return found
+    return found | (calls() if room == ROOMS["portals"] else set())
+
+
+def calls() -> set[str]:
+    """What the calls for programs do, as their docstrings say: the page for programs shows it."""
+    paths = made().client().get("/api/v1/openapi.json").json()["paths"]
+    return {call["summary"] for methods in paths.values() for call in methods.values()}
 
 
 def catalogue(room: Path) -> Catalog:

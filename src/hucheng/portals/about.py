@@ -48,6 +48,12 @@ async def rows_of(services: Services, who: Principal, people: Sequence[str]) -> 
     return (await services.gate.look(who, purpose_of(who), [read]))[0] if people else []
 
 
+async def named(services: Services, who: Principal, name: str) -> list[Row]:
+    """The rows of the people of exactly this name whom this principal may see. Raises Refused."""
+    read = Read(RESIDENTS, "rows", where={"name": name}, limit=20)
+    return (await services.gate.look(who, purpose_of(who), [read]))[0]
+
+
 async def devices_of(services: Services, who: Principal, person: str) -> list[Row]:
     """The devices that measure a person. Raises Refused."""
     read = Read(DEVICES, "rows", where={"resident_id": person})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from hucheng.errors import JournalBroken
+from hucheng.gate import Purpose
 from hucheng.portals.shell import Entrance, Shell, Visit
 
 PAGE = 50
@@ -22,6 +23,7 @@ def entrance(shell: Shell) -> Entrance:
             checkpoints=await journal.checkpoints(visit.who, 5),
             heads=await journal.heads(visit.who, 8),
             requests=await visit.services.gate.requests(visit.who),
+            purposes=await purposes(visit),
             verified=None,
             broken=None,
         )
@@ -38,6 +40,7 @@ def entrance(shell: Shell) -> Entrance:
             checkpoints=await journal.checkpoints(visit.who, 5),
             heads=await journal.heads(visit.who, 8),
             requests=await visit.services.gate.requests(visit.who),
+            purposes=await purposes(visit),
             verified=verified,
             broken=broken,
         )
@@ -46,7 +49,7 @@ def entrance(shell: Shell) -> Entrance:
     async def heads(visit: Visit) -> Response:
         before = visit.whole("before", 0, 0, 2**62)
         found = await visit.services.journal.heads(visit.who, PAGE, before or None)
-        return visit.page("audit/journal.html", heads=found, before=before, size=PAGE)
+        return visit.page("audit/journal.html", heads=found, before=before, size=PAGE, purposes=await purposes(visit))
 
     @door.page("/audit/checkpoints")
     async def checkpoints(visit: Visit) -> Response:
@@ -56,6 +59,12 @@ def entrance(shell: Shell) -> Entrance:
 
     @door.page("/audit/requests")
     async def requests(visit: Visit) -> Response:
-        return visit.page("audit/requests.html", requests=await visit.services.gate.requests(visit.who))
+        asked = await visit.services.gate.requests(visit.who)
+        return visit.page("audit/requests.html", requests=asked, purposes=await purposes(visit))
 
     return door
+
+
+async def purposes(visit: Visit) -> dict[str, Purpose]:
+    """The accepted purposes by their ids, for their titles."""
+    return {one.id: one for one in await visit.services.gate.purposes()}

@@ -11,10 +11,10 @@ from starlette.responses import Response
 from hucheng.cases.views import OUTCOMES, CaseRow, CaseView, Owed
 from hucheng.decisions.record import RESULTS
 from hucheng.errors import HuchengError, NotFound, Refused, Unavailable
-from hucheng.portals.about import rows_of
+from hucheng.portals.about import named, rows_of
 from hucheng.portals.deeds import LONGEST_WAY_MIN, NOTE_LIMIT, deed_of
 from hucheng.portals.diagram import drawing
-from hucheng.portals.now import stage_of
+from hucheng.portals.now import minutes_left, stage_of
 from hucheng.portals.session import safe_back
 from hucheng.portals.shell import Entrance, Shell, Visit
 from hucheng.portals.watch import streamed
@@ -127,13 +127,22 @@ async def show_decisions(visit: Visit, problem: str | None) -> Response:
 
 
 async def found(visit: Visit, wanted: str) -> list[CaseRow]:
-    """Cases by their own number or a resident's; what is typed is compared as it stands, never run."""
+    """Cases by their own number, a resident's number or her name, as far as the gate lets this officer see them.
+
+    What is typed is compared as it stands, never run.
+    """
     try:
         return [(await visit.services.desk.case(visit.who, wanted)).row]
     except (NotFound, Refused):
         pass
     try:
-        return await visit.services.desk.of_person(visit.who, wanted)
+        if rows := await visit.services.desk.of_person(visit.who, wanted):
+            return rows
+    except (NotFound, Refused):
+        pass
+    try:
+        called = await named(visit.services, visit.who, wanted)
+        return [row for one in called for row in await visit.services.desk.of_person(visit.who, one["resident_id"])]
     except (NotFound, Refused):
         return []
 
@@ -161,7 +170,9 @@ async def whole(visit: Visit, view: CaseView) -> dict[str, Any]:
     """Everything the case page shows; what the gate refuses is shown as refused, with what would open it."""
     shell, row = visit.shell, view.row
     panel: dict[str, Any] | None = None
-    if row.kind in shell.panels:
+    if row.kind in shell.panels and row.state == "closed":  # asking would be refused, and stand so in the journal
+        panel = {"title": shell.panels[row.kind][1].titles, "over": True}
+    elif row.kind in shell.panels:
         app, declared = shell.panels[row.kind]
         panel = {"title": declared.titles, "template": f"{app.name}/{declared.template}", "values": {}, "refused": None}
         try:
@@ -174,6 +185,7 @@ async def whole(visit: Visit, view: CaseView) -> dict[str, Any]:
         "view": view,
         "row": row,
         "stage": stage_of(view),
+        "left": minutes_left(view, visit.now),
         "drawing": drawing(view.diagram, visit.words),
         "panel": panel,
         "names": await names_of(visit, [row]),

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from hucheng.portals.about import UNDER_MANDATE, mandates_held, row_of
 from hucheng.portals.deeds import deed_of
-from hucheng.portals.now import happening, now_of, stage_of
+from hucheng.portals.now import before, happening, now_of, stage_of
 from hucheng.portals.resident import enter_appeal, measured, show_decision, show_decisions, show_journal
 from hucheng.portals.shell import Entrance, Shell, Visit
 
@@ -23,7 +23,7 @@ def entrance(shell: Shell) -> Entrance:
         for mandate in await mandates_held(visit.services, visit.who):
             person = str(mandate["resident_id"])
             rows = await visit.services.desk.of_person(visit.who, person)
-            now = await happening(visit.services.desk, visit.who, rows, visit.words)
+            now = await happening(visit.services.desk, visit.who, rows, visit.words, visit.now)
             people.append({"mandate": mandate, "who": await named(visit, person), "now": now})
         return visit.page("family/home.html", people=people)
 
@@ -34,8 +34,9 @@ def entrance(shell: Shell) -> Entrance:
         rows = await visit.services.desk.of_person(visit.who, resident)
         held = await mandates_held(visit.services, visit.who)
         mandate = next((one for one in held if one["resident_id"] == resident), None)
-        now = await happening(visit.services.desk, visit.who, rows, visit.words)
-        return visit.page("family/person.html", who=who, cases=rows, now=now, mandate=mandate)
+        now = await happening(visit.services.desk, visit.who, rows, visit.words, visit.now)
+        over, others = before(rows, now)
+        return visit.page("family/person.html", who=who, cases=over, others=others, now=now, mandate=mandate)
 
     @door.page("/family/{resident_id}/readings")
     async def readings(visit: Visit) -> Response:
@@ -85,7 +86,7 @@ async def show(visit: Visit) -> Response:
         "family/case.html",
         who=await named(visit, resident),
         view=view,
-        now=now_of(view, visit.words, own=False),
+        now=now_of(view, visit.words, visit.now, own=False),
         stage=stage_of(view),
     )
 

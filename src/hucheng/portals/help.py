@@ -31,11 +31,12 @@ OLDEST = timedelta(hours=23)
 """A press older than this counts as of now: somebody still waits behind it."""
 
 
-class Standing(msgspec.Struct, frozen=True):
-    """Whether help is on its way, and the sentence that says so."""
+class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whether help is on its way, and the sentence that says so; ``name`` stands in it and stays on one line."""
 
     state: Literal["idle", "calling", "coming"]
     text: str
+    name: str = ""
 
 
 class Press(msgspec.Struct):
@@ -138,14 +139,16 @@ def reading(link: HelpLink, at: datetime, pressed: tuple[str, str] | None) -> by
 async def coming(visit: Visit | Asked, link: HelpLink) -> Now | None:
     """What is happening to the person of this link; None when nothing is open."""
     desk = visit.services.desk
-    return await latest(desk, link.principal, await desk.of_person(link.principal, link.resident_id), visit.words)
+    return await latest(
+        desk, link.principal, await desk.of_person(link.principal, link.resident_id), visit.words, visit.now
+    )
 
 
 def standing(now: Now | None) -> Standing:
     """What a help link shows: nothing of the case but whether somebody is called or coming."""
     if now is None:
         return Standing("idle", "")
-    return Standing("calling" if now.stage == "calling" else "coming", now.text)
+    return Standing("calling" if now.stage == "calling" else "coming", now.text, now.name)
 
 
 async def refused_if_ended(visit: Visit | Asked, link: HelpLink) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
 
-from hucheng.errors import HuchengError, NotFound
+from hucheng.errors import HuchengError, NotFound, Unavailable
 from hucheng.portals.shell import Entrance, Shell, Visit
 
 
@@ -18,9 +19,11 @@ def entrance(shell: Shell) -> Entrance:
     async def home(visit: Visit) -> Response:
         try:
             status: dict[str, Any] = await visit.services.status.status()
+        except Unavailable:
+            status = {"status": "the steward does not answer"}
         except HuchengError:
             status = {}
-        return visit.page("public/home.html", node=status)
+        return visit.page("public/home.html", node=status, since=taken_since(status))
 
     @door.page("/purposes")
     async def purposes(visit: Visit) -> Response:
@@ -42,3 +45,10 @@ def entrance(shell: Shell) -> Entrance:
         return visit.page("public/accessibility.html")
 
     return door
+
+
+def taken_since(status: dict[str, Any]) -> datetime | None:
+    """When those began that count the readings: the last of them; None where nobody says."""
+    parts = status.get("parts") or {}
+    begun = [part["since"] for name, part in parts.items() if name.startswith("intake") and part.get("since")]
+    return datetime.fromisoformat(max(begun)) if begun else None

@@ -7,13 +7,14 @@ from typing import Any
 
 from starlette.responses import Response
 
+from hucheng.base.contracts import Contract
 from hucheng.errors import BadRequest, NotFound
 from hucheng.gate import Read
-from hucheng.portals.about import OWN, help_device, own_help, series
-from hucheng.portals.charts import Figure, figures
-from hucheng.portals.now import happening, now_of, stage_of
-from hucheng.portals.plain import told
+from hucheng.portals.about import OWN, devices_of, help_device, own_help, series
+from hucheng.portals.charts import Figure
+from hucheng.portals.now import before, happening, now_of, stage_of
 from hucheng.portals.shell import Entrance, Shell, Visit
+from hucheng.portals.uses import told
 
 APPEAL_LIMIT = 2000
 """Characters of an appeal."""
@@ -32,10 +33,14 @@ def entrance(shell: Shell) -> Entrance:
         rows = await visit.services.desk.of_person(visit.who, me)
         decisions = await visit.services.decisions.of_person(visit.who, me)
         journal = told(await visit.services.journal.of_person(visit.who, me, LATEST), visit.who.id)
+        appeal = any(one.appeal and one.appeal.answered_at is None for one in decisions)
+        now = await happening(visit.services.desk, visit.who, rows, visit.words, visit.now, appeal)
+        over, others = before(rows, now)
         return visit.page(
             "me/home.html",
-            now=await happening(visit.services.desk, visit.who, rows, visit.words),
-            cases=rows[:5],
+            now=now,
+            cases=over[:5],
+            others=others,
             decisions=decisions[:3],
             journal=journal[:5],
             has_help=bool(await help_device(shell, visit.who, me)),
@@ -66,7 +71,9 @@ def entrance(shell: Shell) -> Entrance:
         view = await visit.services.desk.case(visit.who, visit.path["case_id"])
         me = (person_of(visit), visit.who.id)
         owed = [one for one in view.owed if one.to in me or one.kind == "appeal"]
-        return visit.page("me/case.html", view=view, owed=owed, now=now_of(view, visit.words), stage=stage_of(view))
+        return visit.page(
+            "me/case.html", view=view, owed=owed, now=now_of(view, visit.words, visit.now), stage=stage_of(view)
+        )
 
     @door.page("/me/help", fragment=True)
     async def call_help(visit: Visit) -> Response:
@@ -116,18 +123,25 @@ def person_of(visit: Visit) -> str:
     return visit.who.resident_id
 
 
+async def with_devices(visit: Visit, offered: list[Contract], person: str) -> list[Contract]:
+    """Those of these readings for which there is, or was, a device."""
+    devices = await devices_of(visit.services, visit.who, person)
+    measured_by = {device.get("dataset") for device in devices}
+    return [one for one in offered if one.id in measured_by]
+
+
 async def measured(visit: Visit, purpose: str, person: str) -> dict[str, Any]:
     """Values for a page of readings: the chosen dataset and days, and the charts. Asks for one dataset at a time."""
-    offered = series(visit.shell, purpose)
+    offered = await with_devices(visit, series(visit.shell, purpose), person)
     if not offered:
         return {"offered": [], "chosen": None, "days": DAYS[1], "all_days": DAYS, "figures": []}
     first = [c.id for c in offered if c.id in visit.shell.shown_first] or [offered[0].id]
     wanted = visit.request.query_params.get("dataset") or first[0]
-    chosen = next((c for c in offered if c.id == wanted), None)
+    chosen = next((c for c in series(visit.shell, purpose) if c.id == wanted), None)
     if chosen is None:
         raise BadRequest("there are no readings of this name", where=f"?dataset={wanted[:40]}")
     days = visit.whole("days", DAYS[1], 1, 31)
     read = Read(chosen.id, "recent", where={"resident_id": person}, since=visit.now - timedelta(days=days), limit=5000)
     rows = (await visit.look(purpose, read, person=person))[0]
-    drawn: list[Figure] = figures(rows, chosen, visit.words)
+    drawn: list[Figure] = visit.figures(rows, chosen)
     return {"offered": offered, "chosen": chosen, "days": days, "all_days": DAYS, "figures": drawn}

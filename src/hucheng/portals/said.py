@@ -76,5 +76,10 @@ SAID: tuple[str, ...] = (
     mark("this principal's time ended"),
     mark("acceptance by the data bureau with an impact assessment"),
     mark("a purpose from the closed list"),
+    mark("to be the resident herself"),
+    mark("there is nothing to answer yet"),
+    mark("close the case first, then tell the resident"),
+    mark("it is in hand once somebody has taken it"),
+    mark("answer the appeal itself"),
 )
 """Fixed texts of errors that reach a page, of our own doors and of the rooms behind them."""

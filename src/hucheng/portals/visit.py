@@ -247,6 +247,11 @@ class Visit:
         found = self.words.say(text) if text else ""
         return Markup("") if found == text and self.language != "en" else escape(found)
 
+    def in_words(self, text: str) -> bool:
+        """Whether what an error says was written for people: then it is in the catalogue."""
+        chinese = self.shell.catalogues["zh"]
+        return chinese.say(text) != text
+
     @cached_property
     def csrf(self) -> Markup:
         """The hidden field every form carries."""

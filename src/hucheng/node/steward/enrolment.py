@@ -150,7 +150,7 @@ class Enrolment:
 
     def _enter_residents(self, people: list[str], community: str) -> None:
         new = [one for one in people if self.rooms.registers.live("city.residents", one, sealed=False) is None]
-        rows = [{"resident_id": one, "name": f"导入居民 {one}", "born": BORN, "community": community} for one in new]
+        rows = [{"resident_id": one, "name": one, "born": BORN, "community": community} for one in new]
         if rows:
             self.rooms.registers.put("city.residents", rows)
 

@@ -37,7 +37,7 @@ def calls(api: Api) -> None:
         """What is happening to a person now, in one sentence, in the language of `lang` or Accept-Language."""
         desk = asked.services.desk
         rows = await desk.of_person(asked.who, asked.path["resident_id"])
-        return await happening(desk, asked.who, rows, asked.words)
+        return await happening(desk, asked.who, rows, asked.words, asked.now)
 
     @api.call("GET", "/residents/{resident_id}/cases", list[CaseRow], group="Residents")
     async def cases_of(asked: Asked) -> Any:
