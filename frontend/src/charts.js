@@ -23,15 +23,14 @@ function draw(place) {
   chart.setOption({
     animation: false,
     textStyle: text,
-    grid: { left: 8, right: 16, top: long ? 68 : 44, bottom: 8, containLabel: true },
+    grid: { left: 8, right: data.series.some((one) => one.limit) ? 24 + text.fontSize * 2 : 16, top: long ? 68 : 44, bottom: 8, containLabel: true },
     legend: { top: 4, left: 0, textStyle: text, itemWidth: 34 },
     tooltip: { trigger: "axis", renderMode: "richText", valueFormatter: (value) => `${value} ${data.unit}` },
     xAxis: { type: "time", axisLabel: { ...text, hideOverlap: true }, axisLine: { lineStyle: { color: colour("--line-strong") } } },
-    yAxis: { type: "value", scale: true, ...(data.series.every((one) => one.step) ? { min: 0, max: 1, interval: 1 } : {}), axisLabel: text, splitLine: { lineStyle: { color: colour("--line") } } },
+    yAxis: { type: "value", scale: true, axisLabel: text, splitLine: { lineStyle: { color: colour("--line") } } },
     series: data.series.map((one, index) => ({
       name: one.name,
       type: "line",
-      step: one.step ? "end" : false,
       data: one.points,
       symbol: SHAPES[index % SHAPES.length],
       symbolSize: 7,
@@ -40,7 +39,7 @@ function draw(place) {
       color: inks[index % inks.length],
       lineStyle: { width: 2, type: DASHES[index % DASHES.length] },
       markLine: one.limit
-        ? { silent: true, symbol: "none", label: { formatter: one.limit.name, position: "insideStartTop", color: colour("--cinnabar"), fontSize: text.fontSize }, lineStyle: { color: colour("--cinnabar"), type: "dashed" }, data: [{ yAxis: one.limit.value }] }
+        ? { silent: true, symbol: "none", label: { formatter: String(one.limit.value), position: "end", color: colour("--cinnabar"), fontSize: text.fontSize }, lineStyle: { color: colour("--cinnabar"), type: "dashed" }, data: [{ yAxis: one.limit.value }] }
         : undefined,
     })),
   });

@@ -6,10 +6,12 @@ const skew = (() => {
 
 const zh = document.documentElement.lang.startsWith("zh");
 
-/** A length of time as people read it: minutes and seconds, from an hour on hours, from two days on days. */
+/** A length of time as people read it, always with its units: seconds up to ten minutes, then minutes, hours, days. */
 function spoken(seconds) {
   const minutes = Math.floor(seconds / 60), hours = Math.floor(seconds / 3600), days = Math.floor(seconds / 86400);
-  if (hours < 1) return `${minutes}:${String(seconds % 60).padStart(2, "0")}`;
+  if (minutes < 1) return zh ? `${seconds} 秒` : `${seconds} s`;
+  if (minutes < 10) return zh ? `${minutes} 分 ${seconds % 60} 秒` : `${minutes} min ${seconds % 60} s`;
+  if (hours < 1) return zh ? `${minutes} 分` : `${minutes} min`;
   if (days < 2) return zh ? `${hours} 小时 ${minutes % 60} 分` : `${hours} h ${String(minutes % 60).padStart(2, "0")} min`;
   return zh ? `${days} 天 ${hours % 24} 小时` : `${days} days ${hours % 24} h`;
 }
@@ -19,7 +21,7 @@ function paint() {
     const left = Math.round((Date.parse(element.dataset.due) - Date.now() - skew) / 1000);
     const late = left < 0;
     const seconds = Math.abs(left);
-    element.textContent = (late ? element.dataset.late || "−" : "") + spoken(seconds);
+    element.textContent = (late ? element.dataset.late || "−" : element.dataset.in || "") + spoken(seconds);
     element.classList.toggle("is-late", late);
   }
 }

@@ -10,11 +10,24 @@ const form = document.getElementById("help-form");
 const said = document.getElementById("help-said");
 let last = "";
 
-function say(state, text, aloud = true) {
+const button = form.querySelector("button");
+
+/** Shows the sentence; a name in it stays on one line. Once a call is on its way the button calls again. */
+function say(state, text, name = "", aloud = true) {
   root.dataset.state = state;
+  if (!["idle", "closed", "refused"].includes(state)) button.textContent = words.again;
   if (text === last) return;
   last = text;
-  said.textContent = text;
+  const line = document.createElement("span");
+  line.textContent = text;
+  if (name && text.includes(name)) {
+    const [before] = text.split(name, 1);
+    const whole = document.createElement("span");
+    whole.className = "nowrap";
+    whole.textContent = name;
+    line.replaceChildren(before, whole, text.slice(before.length + name.length));
+  }
+  said.replaceChildren(line);
   if (aloud && state !== "idle") speak(text);
 }
 
@@ -47,8 +60,8 @@ async function look() {
     const answer = await fetch(`/help/${token}/state`, { headers: { Accept: "application/json" }, cache: "no-store" });
     if (!answer.ok) return;
     const now = await answer.json();
-    if (now.state === "coming") say("coming", now.text);
-    else if (now.state === "calling") say("sent", now.text);
+    if (now.state === "coming") say("coming", now.text, now.name);
+    else if (now.state === "calling") say("calling", now.text);
     else if (now.state === "closed" && root.dataset.state !== "idle") say("closed", now.text);
   } catch {
     /* no line: what was said stands */
