@@ -110,6 +110,7 @@ def test_help_comes_nearer_with_every_minute(passed_s: int, head: str, line: str
 def test_all_is_well_does_not_hide_an_appeal_that_waits() -> None:
     assert quiet(WORDS["en"]).line.endswith("Nobody needs to do anything.")
     assert "Your appeal waits" in quiet(WORDS["en"], appeal=True).line
+    assert quiet(WORDS["en"], own=False).line == "No alarm is open."
 
 
 def test_what_is_in_progress_is_not_told_as_past() -> None:

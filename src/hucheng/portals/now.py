@@ -107,9 +107,15 @@ def _coming(view: CaseView, name: str, words: Words, at: datetime) -> tuple[str,
     return head, words.say("Expected at %(time)s. ", time=clock) if clock else ""
 
 
-def quiet(words: Words, appeal: bool = False) -> Now:
-    """The sentence when nothing is open; ``appeal``: one waits for its answer."""
+def quiet(words: Words, appeal: bool = False, own: bool = True) -> Now:
+    """The sentence when nothing is open; ``appeal``: one waits for its answer.
+
+    A family is not told that nothing is to be done: appeals are not shown under a mandate.
+    """
     head = words.say("All is well")
+    if not own:
+        line = words.say("No alarm is open.")
+        return Now("quiet", head, line, both(head, line, words))
     line = words.say("No alarm is open. Nobody needs to do anything.")
     if appeal:
         line = words.say("No alarm is open. Your appeal waits for the answer of a human; you need do nothing.")
@@ -126,7 +132,7 @@ async def happening(
     desk: Desk, who: Principal, rows: list[CaseRow], words: Words, at: datetime, appeal: bool = False
 ) -> Now:
     """What to say first: of an open case, or that all is well."""
-    return await latest(desk, who, rows, words, at) or quiet(words, appeal)
+    return await latest(desk, who, rows, words, at) or quiet(words, appeal, own=who.kind != "carer")
 
 
 def before(rows: list[CaseRow], now: Now) -> tuple[list[CaseRow], list[CaseRow]]:
