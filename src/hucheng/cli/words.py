@@ -9,7 +9,7 @@ from hucheng.apps import load_apps
 from hucheng.cases.views import CaseRow
 from hucheng.node.home.rooms import catalogue_of
 from hucheng.node.steward.process import titles
-from hucheng.portals.plain import Lexicon
+from hucheng.portals.lexicon import Lexicon
 from hucheng.portals.words import LANGUAGES, Catalogues
 from hucheng.settings import Settings
 
@@ -19,8 +19,9 @@ class CaseWords:
 
     def __init__(self, settings: Settings) -> None:
         apps = load_apps()
-        self._titles = titles(apps)
-        self._lexicon = Lexicon(catalogue_of(apps), apps)
+        catalogue = catalogue_of(apps)
+        self._titles = titles(apps, catalogue)
+        self._lexicon = Lexicon(catalogue, apps)
         self._catalogues = Catalogues([app.folder / "locale" for app in apps], settings.timezone)
 
     def title(self, row: CaseRow) -> dict[str, str]:
