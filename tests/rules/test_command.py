@@ -157,3 +157,36 @@ def test_doc_writes_a_page_in_both_languages_that_escapes_what_it_shows(trial: P
     page = out.read_text("utf-8")
     assert 'lang="zh"' in page and 'lang="en"' in page and "<b>none</b>" not in page
     assert "周岁 ≥ 60" in page and "举例：" in page and "a where number &lt; 3" in page
+
+
+def test_facts_are_never_replaced_by_what_is_decided_from_them(facts: Path) -> None:
+    before = facts.read_bytes()
+    done = run("decide", "blood-pressure", "--facts", facts, "--out", facts)
+    assert done.exit_code == 2 and "another name" in done.output and facts.read_bytes() == before
+
+
+def test_half_a_parquet_file_is_said_in_a_sentence(tmp_path: Path) -> None:
+    broken = tmp_path / "facts.parquet"
+    broken.write_bytes(b"PAR1 and no more")
+    done = run("decide", "blood-pressure", "--facts", broken, "--out", tmp_path / "out.csv")
+    assert done.exit_code == 2 and "cannot read the table" in done.output
+
+
+def test_an_amount_carries_its_unit_once(tmp_path: Path) -> None:
+    row = tmp_path / "row.json"
+    row.write_text('{"born": "1930-01-01", "registered_here": true}')
+    said = run("explain", "old-age-allowance", "--facts", row, "--on", "2026-03-01").stdout
+    assert "发给 500.00 元/月" in said and "500.00 CNY a month" in said and "CNY CNY" not in said
+
+
+def test_a_page_can_be_made_of_a_pack_with_a_gap(tmp_path: Path) -> None:
+    pack = tmp_path / "gap.yaml"
+    pack.write_text(
+        "pack: gap\ntitle: {zh: 缺, en: gap}\nbasis: none\nversions:\n  - in_force: 2020-01-01\n"
+        "    facts:\n      n: {type: integer, range: [0, 9]}\n    outcomes:\n"
+        "      out: {type: enum, values: [a], one_of: [{when: n < 5, value: a}]}\n"
+        '      all: {type: boolean, value: "n < 3"}\n',
+        "utf-8",
+    )
+    done = run("doc", pack, "--out", tmp_path / "gap.html")
+    assert done.exit_code == 0, done.output

@@ -68,6 +68,8 @@ def decide(pack: str, facts: Path, out: Path, on: date, as_json: bool) -> None:
     """Decide every row of a file. Empty cells are facts not yet known; other columns are passed through."""
     loaded = load(pack)
     version, day = loaded.version(on), on
+    if facts.exists() and out.exists() and facts.samefile(out):
+        raise BadRequest("the decisions would replace the facts", where=str(out), mend="give --out another name")
     rows = reported = opened = 0
     with _Writer(out) as writer, _progress(facts) as bar:
 
@@ -301,7 +303,10 @@ def _progress(path: Path) -> Any:
     """A bar on standard error, for files that take a while."""
     size = 0
     if path.is_file():
-        size = parquet.ParquetFile(path).metadata.num_rows if path.suffix == ".parquet" else path.stat().st_size
+        try:
+            size = parquet.ParquetFile(path).metadata.num_rows if path.suffix == ".parquet" else path.stat().st_size
+        except pa.ArrowInvalid:
+            size = 0  # what is wrong with the file is said where it is read
     stream = sys.stderr
     return click.progressbar(length=max(size, 1), label="deciding", file=stream, hidden=not stream.isatty())
 

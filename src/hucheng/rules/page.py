@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 import z3
 
+from hucheng.rules.diagram import Leaf
 from hucheng.rules.exact import exact
 from hucheng.rules.kinds import Value
 from hucheng.rules.logic import Undecided
@@ -128,6 +129,8 @@ def _example(version: Version, outcome: OutcomeDeclared, wording: Wording, someb
         if name in somebody.mentioned[outcome.name]
     ]
     value = somebody.readings.outcome(outcome.name, known)
+    if isinstance(value, Leaf):  # a gap or an overlap: check says so
+        value = None
     shown = said(outcome.kind, value, outcome.unit, outcome.labels, language)
     return f"{t['sep'].join(parts)} → {outcome.title[language]}{t['colon']}{shown}"
 
