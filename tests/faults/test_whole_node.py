@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import threading
@@ -265,14 +266,20 @@ def test_with_the_steward_down_alarms_wait_and_the_screen_says_that_it_is_blind(
         stop.set()
         holding.join()
         until(node.ready, 60, "the node with its steward back")
+        officer = httpx.Client(base_url=node.url, headers={"Accept": "text/html"}, timeout=60, follow_redirects=True)
+        word = re.search(r'name="form_word" value="([^"]+)"', officer.get("/sign-in?lang=en").text)
+        assert word is not None
+        assert officer.post("/sign-in/demo", data={"form_word": word[1], "persona": "li-min"}).url.path == "/desk"
         steward = int(node.parts()["steward"]["pid"])
         os.kill(steward, signal.SIGSTOP)  # it is there and does not answer
         try:
-            page = httpx.get(f"{node.url}/sign-in", headers={"Accept": "text/html"}, timeout=60)
+            page = officer.get("/desk")
+            stranger = httpx.get(f"{node.url}/sign-in?lang=en", headers={"Accept": "text/html"}, timeout=60)
             health = httpx.get(f"{node.url}/health", timeout=60)
         finally:
             os.kill(steward, signal.SIGCONT)
-        assert page.status_code == 503 and "blind" in page.text
+        assert page.status_code == 503 and "This screen is blind" in page.text
+        assert stranger.status_code == 503 and "call 120" in stranger.text and "blind" not in stranger.text
         assert (health.status_code, health.json()["status"]) == (503, "blind")
         until(node.ready, 60, "the node with its steward awake")
         gateway.start()
