@@ -134,6 +134,7 @@ def test_one_half_may_be_enough() -> None:
     assert pack.questions({}, ON, ["crisis"])["ask"] in ("systolic", "diastolic")
     done = pack.questions({"diastolic": 112}, ON)
     assert done["decided"] and done["irrelevant"] == ["systolic"]
-    with pytest.raises(RuleError, match="no outcome"):
-        pack.questions({}, ON, ["crises"])
+    for ask in (pack.questions, pack.explain):
+        with pytest.raises(RuleError, match="no outcome"):
+            ask({}, ON, ["crises"])
     assert load("device-silence").questions({}, ON)["policy"].startswith("cheapest first")

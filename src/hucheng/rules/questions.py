@@ -18,7 +18,7 @@ from hucheng.rules.exact import Exact, exact
 from hucheng.rules.kinds import plain
 from hucheng.rules.logic import Undecided
 from hucheng.rules.model import FactDeclared, Row, Version
-from hucheng.rules.reasons import Known, admitted, settled
+from hucheng.rules.reasons import Known, admitted, known_outcomes, settled
 from hucheng.rules.relevance import differs, matters, restricted
 
 MOST_STATES = 8_000
@@ -31,9 +31,7 @@ class TooMany(Exception):
 
 def questions(version: Version, row: Row, on: date | None, only: Collection[str] | None = None) -> dict[str, Any]:
     """The answer of ``Pack.questions``; RuleError for impossible facts and unknown names of outcomes."""
-    for name in only or ():
-        if name not in version.outcomes:
-            raise RuleError(f"there is no outcome “{name}”", where=name, mend=f"known: {', '.join(version.outcomes)}")
+    known_outcomes(version, only)
     readings = exact(version, on)
     known = admitted(version, row)
     found = settled(version, readings, known)

@@ -56,6 +56,13 @@ def _contradiction(version: Version, readings: Exact, known: Mapping[str, Value 
     return "the facts contradict the constraints of the pack"
 
 
+def known_outcomes(version: Version, names: Collection[str] | None) -> None:
+    """RuleError for a name that is no outcome."""
+    for name in names or ():
+        if name not in version.outcomes:
+            raise RuleError(f"there is no outcome “{name}”", where=name, mend=f"known: {', '.join(version.outcomes)}")
+
+
 def explain(
     version: Version,
     row: Row,
@@ -65,6 +72,7 @@ def explain(
     change: bool = True,
 ) -> dict[str, Any]:
     """The explanation of every outcome (or of some), as ``Pack.explain`` gives it."""
+    known_outcomes(version, only)
     known = admitted(version, row)
     readings = exact(version, on)
     found = settled(version, readings, known)
