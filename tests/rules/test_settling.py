@@ -36,7 +36,7 @@ def test_nothing_is_settled_wrongly_and_little_is_left(seed: int) -> None:
     rows = [people.person(rng, wild, rng.choice([0.3, 0.6, 0.9])) for _ in range(30)]
     facts = arrays.read(version, tabled(wild, rows))
     assert facts is not None
-    settling = Settling(version, ON, Cells(version, ON).starts)
+    settling = Settling(Cells(version, ON))
     for name, outcome in version.outcomes.items():
         found = settling.settle(name, facts.columns, np.arange(len(rows)))
         for place, row in enumerate(rows):

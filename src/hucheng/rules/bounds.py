@@ -37,6 +37,7 @@ from hucheng.rules.tree import (
     Some,
     Sum,
     Today,
+    children,
     walk,
 )  # fmt: skip
 
@@ -99,7 +100,7 @@ class Bounds:
             case Compare(op, left, right):
                 a, b = self.of(left), self.of(right)
                 return _noting(self._compared(op, a, b), a, b)
-        parts = [self.of(part) for part in _parts(node)]
+        parts = [self.of(part) for part in children(node)]
         return _noting(self._reckoned(node, parts), *parts)
 
     def _reckoned(self, node: Node, parts: list[Span]) -> Span:
@@ -196,23 +197,6 @@ class Bounds:
             return Span(low, low, words, unsure if unsure.any() else None)
         low, high = np.where(nothing, 0, low), np.where(nothing, 0, high)
         return Span(low, high, (), unsure if unsure.any() else None)
-
-
-def _parts(node: Node) -> tuple[Node, ...]:
-    match node:
-        case Every(parts) | Some(parts) | Extreme(_, _, parts):
-            return parts
-        case Not(part):
-            return (part,)
-        case Sum(_, _, left, right) | Product(_, left, right):
-            return (left, right)
-        case Rounded(_, _, top, _, bottom):
-            return (top, bottom)
-        case Shift(_, day, _, count):
-            return (day, count)
-        case Age(_, born, on):
-            return (born, on)
-    raise AssertionError(node)
 
 
 def _number(value: Value) -> int:

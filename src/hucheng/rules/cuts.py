@@ -32,7 +32,6 @@ from hucheng.rules.tree import (
     walk,
 )  # fmt: skip
 
-"""A fact with so few values may stand in sums value by value."""
 GRID = 20_000
 """Values along which one comparison may be tried out."""
 PAIRS = 600

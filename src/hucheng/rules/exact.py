@@ -33,7 +33,7 @@ class Exact:
         self.version = version
         self.on = on
         self.cells = Cells(version, on)
-        self.settling = Settling(version, on, self.cells.starts)
+        self.settling = Settling(self.cells)
         self._local = threading.local()
 
     @cached_property

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,8 @@ from numpy.typing import NDArray
 from hucheng.rules import bounds, quick
 from hucheng.rules.arrays import Column, Facts, taken
 from hucheng.rules.bounds import ABOVE, BELOW, Bounds, Span
+from hucheng.rules.cuts import Cuts
 from hucheng.rules.kinds import Kind
-from hucheng.rules.model import Version
-from hucheng.rules.tree import Earlier, Fact, Node, walk
 
 FIRST, ROUNDS = 2, 8
 """Turns of trying before bounds are taken (the ends of all domains), and in all."""
@@ -61,11 +59,13 @@ class _Tried:
 
 
 class Settling:
-    """One version on a date; ``starts`` are the first values of each fact's cells."""
+    """One version on a date, cut into cells where it can be."""
 
-    def __init__(self, version: Version, on: date | None, starts: Mapping[str, Sequence[int]]) -> None:
-        self.version, self.on = version, on
-        self._starts = {name: np.asarray(starts[name], np.int64) for name in version.facts}
+    def __init__(self, cuts: Cuts) -> None:
+        self.version = version = cuts.version
+        self.on = cuts.on
+        self._cuts = cuts
+        self._starts = {name: np.asarray(cuts.starts[name], np.int64) for name in version.facts}
         self._able = quick.fits(version)
         self._bounded = self._able and bounds.able(version)
         self._needs: dict[str, tuple[list[str], list[str]]] = {}
@@ -96,18 +96,13 @@ class Settling:
     def _needed(self, name: str) -> tuple[list[str], list[str]]:
         """Earlier outcomes in their order, and facts, on which an outcome or a constraint rests."""
         if name not in self._needs:
-            seen: set[str] = set()
-            facts: set[str] = set()
-            todo: list[Node] = [self.version.outcomes[name].tree, *(c.tree for c in self.version.constraints)]
-            while todo:
-                for part in walk(todo.pop()):
-                    if isinstance(part, Fact):
-                        facts.add(part.name)
-                    elif isinstance(part, Earlier) and part.name not in seen:
-                        seen.add(part.name)
-                        todo.append(self.version.outcomes[part.name].tree)
-            names = [each for each in self.version.outcomes if each in seen]
-            self._needs[name] = names, [fact for fact in self.version.facts if fact in facts]
+            trees = [self.version.outcomes[name].tree, *(c.tree for c in self.version.constraints)]
+            earlier = {each for tree in trees for each in self._cuts.uses(tree)}
+            facts = {fact for tree in trees for fact in self._cuts.facts_of(tree)}
+            self._needs[name] = (
+                [each for each in self.version.outcomes if each in earlier],
+                [fact for fact in self.version.facts if fact in facts],
+            )
         return self._needs[name]
 
     # ---- two people --------------------------------------------------------------------------------------------------
