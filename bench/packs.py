@@ -66,7 +66,7 @@ def _plain(name: str) -> str:
 def ours(folder: Path, packs: Sequence[str]) -> None:
     """As ``hucheng rules decide`` does it, one pack after the other."""
     from hucheng.cli.rules import _Writer, words_of
-    from hucheng.cli.tables import tables
+    from hucheng.files import tables
     from hucheng.rules.tables import decided, in_order
 
     spent = {}

@@ -13,7 +13,7 @@ import polars
 import pyarrow as pa
 import pytest
 
-from hucheng.errors import RuleError
+from hucheng.errors import BadRequest, RuleError
 from hucheng.rules import load, loads, tables
 
 TEXT = """pack: trial
@@ -157,7 +157,7 @@ def test_a_column_that_is_missing_or_there_twice_stops_the_table(pack: Any) -> N
         pack.decide(doubled)
     with pytest.raises(RuleError, match="name of a result"):
         pack.decide(table({}).append_column("poor", pa.array([1])))
-    with pytest.raises(RuleError, match="is no table"):
+    with pytest.raises(BadRequest, match="is no table"):
         pack.decide([{"a": 1}])
 
 

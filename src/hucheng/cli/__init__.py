@@ -6,7 +6,6 @@ beside a running node owns nothing: it asks the steward over the local socket, u
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import click
 
 from hucheng import __version__
+from hucheng.commands import Commands
 from hucheng.errors import HuchengError
 
 COMMANDS = {
@@ -36,23 +36,20 @@ COMMANDS = {
 }
 
 
-class Front(click.Group):
-    """The group whose commands are imported when called, and whose errors say how to mend them."""
+class Front(Commands):
+    """The front door's own commands, then those of installed apps; errors say how to mend them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+    table = COMMANDS
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return of_app(cmd_name)
-        module, name, _ = COMMANDS[cmd_name]
-        found = getattr(importlib.import_module(module), name)
-        return found if isinstance(found, click.Command) else None
+        return super().get_command(ctx, cmd_name) or of_app(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            told = [(name, words) for name, (_, _, words) in COMMANDS.items()]
-            formatter.write_dl([*told, ("APP", "the commands of an installed app, under its name")])
+        super().format_commands(ctx, formatter)
+        from hucheng.apps import load_apps
+
+        with formatter.section("Apps"):
+            formatter.write_dl([(app.name, app.titles["en"]) for app in load_apps() if app.commands is not None])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from hucheng.cli.beside import Beside, node_options
-from hucheng.cli.tables import tables
 from hucheng.errors import BadRequest, HuchengError, Refused, Unavailable
+from hucheng.files import tables
 
 AT_ONCE = 20_000
 

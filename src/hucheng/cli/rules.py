@@ -16,8 +16,8 @@ import pyarrow.csv as csv
 import pyarrow.parquet as parquet
 
 from hucheng.cli import print_json
-from hucheng.cli.tables import suffix, tables
 from hucheng.errors import BadRequest, RuleError
+from hucheng.files import suffix, tables
 from hucheng.rules import Pack, load
 from hucheng.rules.bulk import PROBLEM
 from hucheng.rules.model import Version

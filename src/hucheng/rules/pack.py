@@ -17,7 +17,8 @@ from hucheng.rules.page import page
 from hucheng.rules.questions import questions
 from hucheng.rules.reasons import explain
 from hucheng.rules.restate import restate
-from hucheng.rules.tables import as_arrow, decide, like
+from hucheng.rules.tables import decide
+from hucheng.tables import as_arrow, like
 
 
 class Pack:

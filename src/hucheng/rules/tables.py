@@ -10,12 +10,10 @@ from datetime import date
 from functools import lru_cache
 from typing import Any, TypeVar
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from hucheng.errors import RuleError
 from hucheng.rules import arrays, bulk, deciding, quick
 from hucheng.rules.arrays import Column
 from hucheng.rules.bulk import PROBLEM
@@ -23,6 +21,7 @@ from hucheng.rules.columns import given
 from hucheng.rules.exact import exact
 from hucheng.rules.logic import Undecided
 from hucheng.rules.model import Version
+from hucheng.tables import as_arrow, like, module
 
 PIECE = 1 << 17
 """Rows worked on at once: small enough for the processor's caches, large enough for NumPy."""
@@ -35,57 +34,7 @@ Result = TypeVar("Result")
 def decide(version: Version, table: Any, on: date | None) -> Any:
     """Decisions for every row, in the kind of table that came in (a pandas frame keeps its index)."""
     found = like(table, decided(version, as_arrow(table), on))
-    return found.set_index(table.index) if _module(table) == "pandas" else found
-
-
-def as_arrow(table: Any) -> pa.Table:
-    """Any kind of table as Arrow; RuleError for what is none."""
-    if isinstance(table, pa.Table):
-        return table
-    if isinstance(table, pa.RecordBatch):
-        return pa.Table.from_batches([table])
-    if isinstance(table, duckdb.DuckDBPyRelation):
-        return table.to_arrow_table()
-    module = _module(table)
-    if module == "polars":
-        import polars
-
-        found: pa.Table = (table.collect() if isinstance(table, polars.LazyFrame) else table).to_arrow()
-        return found
-    if module == "pandas":
-        return pa.Table.from_pandas(table, preserve_index=False)
-    raise RuleError(
-        f"a {type(table).__name__} is no table",
-        mend="give an Arrow table, a Polars or pandas frame, or a DuckDB relation",
-    )
-
-
-def like(given: Any, result: pa.Table) -> Any:
-    """A result in the kind of table that was given."""
-    if isinstance(given, pa.Table):
-        return result
-    if isinstance(given, pa.RecordBatch):
-        batches = result.combine_chunks().to_batches()
-        return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=result.schema)
-    if isinstance(given, duckdb.DuckDBPyRelation):
-        return duckdb.from_arrow(result)
-    if _module(given) == "polars":
-        import polars
-
-        frame: Any = polars.from_arrow(result)
-        return frame.lazy() if isinstance(given, polars.LazyFrame) else frame
-    return result.to_pandas(types_mapper=_pandas_type)
-
-
-def _module(table: Any) -> str:
-    return type(table).__module__.split(".")[0]
-
-
-def _pandas_type(kind: pa.DataType) -> Any:
-    """Columns that may hold NULL stay what they are in pandas, too."""
-    import pandas as pd
-
-    return {pa.bool_(): pd.BooleanDtype(), pa.int64(): pd.Int64Dtype()}.get(kind)
+    return found.set_index(table.index) if module(table) == "pandas" else found
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,7 @@
-"""Files of rows, as every command takes them: the suffix decides, CSV or Parquet."""
+"""Files of rows, as every command takes them: the suffix decides, CSV or Parquet.
+
+Imports nothing of ours but `errors`.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,22 @@
+"""``hucheng epidemic``: one file a command. They read files, call the app's science, and write files."""
+
+from __future__ import annotations
+
+import click
+
+from hucheng.commands import Commands
+
+HERE = "hucheng.apps.epidemic.commands"
+
+TABLE: dict[str, tuple[str, str, str]] = {}
+
+
+class Bench(Commands):
+    """The epidemiologist's bench."""
+
+    table = TABLE
+
+
+@click.group(cls=Bench)
+def epidemic() -> None:
+    """Contacts, forecasts, scores, nowcasts and R_t on your own files. Needs no node."""
