@@ -5,6 +5,7 @@ Imports nothing of ours but `errors`.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -17,9 +18,10 @@ ROWS_AT_ONCE = 1 << 17
 
 
 def suffix(path: Path) -> str:
-    """“csv” or “parquet”; BadRequest otherwise."""
-    found = path.suffix.lower().lstrip(".")
-    if found not in ("csv", "parquet"):
+    """“csv” (also packed, “.csv.gz”) or “parquet”; BadRequest otherwise."""
+    name = path.name.lower().removesuffix(".gz")
+    found = name.rpartition(".")[2]
+    if found not in ("csv", "parquet") or (found == "parquet" and name != path.name.lower()):
         raise BadRequest(f"the suffix of {path.name} is neither .csv nor .parquet", where=str(path), mend="rename it")
     return found
 
@@ -39,9 +41,9 @@ def tables(path: Path, words: Collection[str] = ()) -> Iterator[tuple[pa.Table, 
             if file.metadata.num_rows == 0:
                 yield file.schema_arrow.empty_table(), False, 0
             return
-        with path.open("rb") as head:
+        with pa.input_stream(str(path)) as head, io.BufferedReader(head) as lines:
             names = csv.read_csv(
-                pa.BufferReader(head.readline().decode("utf-8-sig").encode()),
+                pa.BufferReader(lines.readline().decode("utf-8-sig").encode()),
                 csv.ReadOptions(autogenerate_column_names=True),
             ).to_pylist()
         columns = [str(name) for name in (names[0].values() if names else [])]
@@ -51,7 +53,7 @@ def tables(path: Path, words: Collection[str] = ()) -> Iterator[tuple[pa.Table, 
         options = csv.ConvertOptions(
             column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=True, null_values=[""]
         )
-        reader = csv.open_csv(path, csv.ReadOptions(block_size=16 << 20), convert_options=options)
+        reader = csv.open_csv(str(path), csv.ReadOptions(block_size=16 << 20), convert_options=options)
         some = False
         for batch in reader:
             some = True
@@ -64,3 +66,24 @@ def tables(path: Path, words: Collection[str] = ()) -> Iterator[tuple[pa.Table, 
         raise BadRequest(
             f"cannot read the table: {error}", where=str(path), mend="is it complete, and UTF-8?"
         ) from None
+
+
+def read(path: Path) -> pa.Table:
+    """The whole file as one table; all values of a CSV file are text. Raises BadRequest as `tables` does."""
+    return pa.concat_tables(table for table, _, _ in tables(path))
+
+
+def write(table: pa.Table, path: Path) -> None:
+    """A table as a file, whole or not at all: written beside it and then moved. BadRequest where it cannot be."""
+    kind = suffix(path)
+    aside = path.with_name(f".{path.name}.new")
+    try:
+        if kind == "parquet":
+            parquet.write_table(table, aside)
+        else:
+            with pa.output_stream(str(aside), compression="gzip" if path.suffix == ".gz" else None) as out:
+                csv.write_csv(table, out)
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise BadRequest(f"cannot write: {error.strerror or error}", where=str(path), mend="check the folder") from None
