@@ -1,0 +1,79 @@
+"""What all charts share: size, colours that people with a colour weakness tell apart, fonts, and how they are saved."""
+
+from __future__ import annotations
+
+import io
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib import font_manager
+from matplotlib.figure import Figure
+
+from hucheng.errors import BadRequest
+
+MM = 1 / 25.4
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito (2008): safe for the common kinds of colour weakness."""
+INK, SOFT = "#222222", "#8a8a8a"
+CHINESE = ("Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC", "SimHei", "WenQuanYi Zen Hei")
+SUFFIXES = (".svg", ".pdf", ".png")
+STYLE = {
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "hucheng",
+    "pdf.fonttype": 42,
+    "axes.unicode_minus": False,
+}
+
+
+def style() -> AbstractContextManager[None]:
+    """The look of all charts, for the time of a ``with``; a Chinese font is used where the machine has one."""
+    there = {font.name for font in font_manager.fontManager.ttflist}
+    fonts = [*(name for name in CHINESE if name in there), "DejaVu Sans"]
+    found: AbstractContextManager[None] = mpl.rc_context({**STYLE, "font.family": fonts})
+    return found
+
+
+def figure(rows: int = 1, columns: int = 1, width_mm: float = 180, height_mm: float = 80) -> tuple[Figure, Any]:
+    """An empty figure and its (rows, columns) array of axes; call it within `style`."""
+    made = Figure(figsize=(width_mm * MM, height_mm * MM), layout="constrained")
+    return made, made.subplots(rows, columns, squeeze=False)
+
+
+def save(made: Figure, path: Path) -> None:
+    """Write a figure as SVG, PDF or PNG (300 dpi) by the suffix; BadRequest for another one."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise BadRequest(
+            f"no chart can be written as {path.suffix or 'a file without suffix'}", mend="use .svg, .pdf or .png"
+        )
+    dated = {"Date": None} if path.suffix.lower() == ".svg" else {"CreationDate": None}
+    try:
+        with style():
+            made.savefig(path, dpi=300, metadata=dated if path.suffix.lower() != ".png" else None)
+    except OSError as error:
+        raise BadRequest(f"cannot write: {error.strerror or error}", where=str(path), mend="check the folder") from None
+
+
+def svg(made: Figure) -> str:
+    """A figure as an SVG element, to stand inside an HTML page."""
+    text = io.StringIO()
+    with style():
+        made.savefig(text, format="svg", metadata={"Date": None})
+    whole = text.getvalue()
+    return whole[whole.index("<svg") :]
