@@ -8,7 +8,9 @@ from hucheng.commands import Commands
 
 HERE = "hucheng.apps.epidemic.commands"
 
-TABLE: dict[str, tuple[str, str, str]] = {}
+TABLE: dict[str, tuple[str, str, str]] = {
+    "score": (f"{HERE}.score", "score", "how good forecasts were, alone and beside others"),
+}
 
 
 class Bench(Commands):
