@@ -9,6 +9,7 @@ from hucheng.commands import Commands
 HERE = "hucheng.apps.epidemic.commands"
 
 TABLE: dict[str, tuple[str, str, str]] = {
+    "forecast": (f"{HERE}.forecast", "forecast", "counts in, a hubverse submission out"),
     "score": (f"{HERE}.score", "score", "how good forecasts were, alone and beside others"),
 }
 
