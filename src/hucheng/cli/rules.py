@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pyarrow.parquet as parquet
 from hucheng.cli import print_json
 from hucheng.errors import BadRequest, RuleError
 from hucheng.files import suffix, tables
-from hucheng.rules import Pack, load
+from hucheng.rules import load
 from hucheng.rules.bulk import PROBLEM
 from hucheng.rules.model import Version
 from hucheng.rules.restate import restate as restated
@@ -112,11 +113,11 @@ def explain(pack: str, facts: Path, on: date, as_json: bool) -> None:
         print_json(jsonable(answer))
         return
     for name, each in answer["outcomes"].items():
-        click.echo(f"{name}: {'?' if each['value'] is None else each['value']}")
+        click.echo(f"{name}: {'?' if each['value'] is None else written(each['value'])}")
         for words in each["text"].values():
             click.echo(f"  {words}")
         if each["nearest"]:
-            steps = (f"{step['fact']}: {step['from']} → {step['to']}" for step in each["nearest"])
+            steps = (f"{step['fact']}: {written(step['from'])} → {written(step['to'])}" for step in each["nearest"])
             click.echo(f"  another outcome with  {', '.join(steps)}")
         click.echo(f"  {each['basis']}")
 
@@ -135,7 +136,7 @@ def questions(pack: str, known: Path, outcomes: str | None, on: date, as_json: b
         print_json(jsonable(answer))
         return
     for name, value in answer["outcomes"].items():
-        click.echo(f"{name}: {'open' if value is None else value}")
+        click.echo(f"{name}: {'open' if value is None else written(value)}")
     if answer["ask"]:
         expected = answer["expected_questions"]
         click.echo(f"ask: {answer['ask']}" + (f" (about {expected} questions to go)" if expected else ""))
@@ -145,36 +146,44 @@ def questions(pack: str, known: Path, outcomes: str | None, on: date, as_json: b
 
 @rules.command()
 @click.argument("pack")
-@click.option("--on", type=Day(), help="check the version of this date; otherwise all versions")
+@click.option("--on", type=Day(), help="only the version in force on this date; otherwise all versions")
 @json_option
 def check(pack: str, on: date | None, as_json: bool) -> None:
-    """Look for gaps, overlaps, unreachable branches, needless facts, cliffs. Exit status 1 if an error is found."""
+    """Look for gaps, overlaps, unreachable branches, needless facts, cliffs, on every day that a version is in force.
+
+    Exit status 1 if an error is found.
+    """
     found: list[dict[str, Any]] = []
+    proved: list[dict[str, Any]] = []
+    several = False
     try:
         loaded = load(pack)
-        versions = [loaded.version(on)] if on else list(loaded.versions)
-        for version in versions:
-            day = on or max(version.in_force, min(today(), _last_day(loaded, version)))
-            found += [finding.as_dict() for finding in loaded.check(day)]
+        found = [finding.as_dict() for finding in loaded.check(on)]
+        chosen = [loaded.version(on)] if on else list(loaded.versions)
+        several = len(loaded.versions) > 1
+        for version in chosen:
+            span = loaded.days(on or version.in_force)
+            proved.append({"version": version.in_force, "from": span.first, "until": span.last})
     except RuleError as error:
         message = f"{error.what}; {error.mend}" if error.mend else error.what
-        found.append({"kind": "load", "severity": "error", "where": error.where, "message": message, "example": None})
+        found = [
+            {"kind": "load", "severity": "error", "where": error.where, "message": message, "example": None,
+             "versions": []}
+        ]  # fmt: skip
     if as_json:
-        print_json(jsonable({"findings": found}))
+        print_json(jsonable({"findings": found, "proved": proved}))
     else:
         for each in found:
-            click.echo(f"{each['severity']}: {each['where']}: {each['message']}")
+            which = f" [in force from {', '.join(each['versions'])}]" if several and each["versions"] else ""
+            click.echo(f"{each['severity']}: {each['where']}: {each['message']}{which}")
             if each["example"]:
-                click.echo(f"  e.g. {', '.join(f'{name} = {value}' for name, value in each['example'].items())}")
-        click.echo(some(len(found), "finding") if found else "nothing found", err=True)
+                click.echo(f"  e.g. {person(each['example'])}")
+        days = ", ".join(f"{each['from']} to {each['until']}" for each in proved)
+        click.echo(
+            (some(len(found), "finding") if found else "nothing found") + (f"; {days}" if days else ""), err=True
+        )
     if any(each["severity"] == "error" for each in found):
         raise SystemExit(1)
-
-
-def _last_day(pack: Pack, version: Version) -> date:
-    """The last day on which a version is in force."""
-    later = [other.in_force for other in pack.versions if other.in_force > version.in_force]
-    return later[0] - timedelta(days=1) if later else date.max
 
 
 @rules.command()
@@ -192,9 +201,9 @@ def diff(pack_a: str, pack_b: str, on: date, on_b: date | None, as_json: bool) -
         for each in found:
             click.echo(each["message"])
             if each["example"]:
-                click.echo(f"  e.g. {', '.join(f'{name} = {value}' for name, value in each['example'].items())}")
+                click.echo(f"  e.g. {person(each['example'])}")
                 if each["outcome"]:
-                    click.echo(f"  a: {each['a']}   b: {each['b']}")
+                    click.echo(f"  a: {written(each['a'])}   b: {written(each['b'])}")
         click.echo(some(len(found), "difference") if found else "no difference, proved", err=True)
     if found:
         raise SystemExit(1)
@@ -276,7 +285,8 @@ def doc(pack: str, out: Path, on: date) -> None:
 def row(path: Path) -> dict[str, Any]:
     """One person's facts from a JSON file; numbers stay exact."""
     try:
-        found = json.loads(path.read_text("utf-8"), parse_float=Decimal)
+        text = path.read_text("utf-8")
+        found = json.loads(text, parse_float=Decimal, object_pairs_hook=lambda pairs: _once(pairs, text, path))
     except OSError as error:
         raise BadRequest(f"cannot read the file: {error.strerror}", where=str(path), mend="check the path") from None
     except UnicodeDecodeError:
@@ -286,6 +296,30 @@ def row(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BadRequest("a JSON object is expected", where=str(path), mend='write {"fact": value, …}')
     return found
+
+
+def _once(pairs: list[tuple[str, Any]], text: str, path: Path) -> dict[str, Any]:
+    """The object, if every key stands in it once."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        places = [match.start() for match in re.finditer(re.escape(json.dumps(twice)) + r"\s*:", text)]
+        line = f":{text.count(chr(10), 0, places[1]) + 1}" if len(places) > 1 else ""
+        raise BadRequest(f"“{twice}” is there twice", where=f"{path}{line}", mend="keep one of them")
+    return found
+
+
+def written(value: Any) -> str:
+    """A value as JSON and packs write it: true, false, null."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def person(example: dict[str, Any]) -> str:
+    """An example person in one line."""
+    return ", ".join(f"{name} = {written(value)}" for name, value in example.items())
 
 
 def jsonable(value: Any) -> Any:

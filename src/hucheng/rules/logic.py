@@ -13,10 +13,11 @@ from typing import Any
 import z3
 
 from hucheng.rules import evaluate, quick
+from hucheng.rules.calendars import Calendar, Codes, Ordinals
 from hucheng.rules.diagram import Leaf
 from hucheng.rules.kinds import Kind, Value
 from hucheng.rules.model import Version
-from hucheng.rules.pieces import formula
+from hucheng.rules.pieces import FEW, formula
 from hucheng.rules.tree import (
     Age,
     Among,
@@ -36,10 +37,24 @@ from hucheng.rules.tree import (
     Sum,
     Today,
     children,
+    facts,
+    walk,
 )  # fmt: skip
 
 PATIENCE_MS = 10_000
 REMEMBERED = 20_000
+
+
+def between(version: Version) -> bool:
+    """Whether the calendar stands between two dates of which neither has few values."""
+    trees = [*(c.tree for c in version.constraints), *(outcome.tree for outcome in version.outcomes.values())]
+    for tree in trees:
+        for node in walk(tree):
+            if isinstance(node, Age) or (isinstance(node, Shift) and node.unit == "month"):
+                wide = [name for name in facts(node) if version.facts[name].kind.size > FEW]
+                if len(wide) > 1 or any(isinstance(part, Earlier) for part in walk(node)):
+                    return True
+    return False
 
 
 class Undecided(Exception):
@@ -49,7 +64,15 @@ class Undecided(Exception):
 class Logic:
     """Facts as variables, outcomes as formulas; belongs to one thread."""
 
-    def __init__(self, version: Version, on: date | None, context: z3.Context | None = None, prefix: str = "") -> None:
+    def __init__(
+        self,
+        version: Version,
+        on: date | None,
+        context: z3.Context | None = None,
+        prefix: str = "",
+        codes: bool | None = None,
+    ) -> None:
+        """``codes``: which calendar; None: the one that suits the version."""
         self.version = version
         self.on = on
         self.context = context or z3.Context()
@@ -57,11 +80,12 @@ class Logic:
         self._fits = quick.fits(version)
         self.sides: list[Any] = []
         """What holds for the variables by themselves: domains and calendars."""
+        self.coded = between(version) if codes is None else codes
+        self.calendar: Calendar = (Codes if self.coded else Ordinals)(self.context, prefix, self.sides)
         self.facts = {name: self.variable(fact.kind, f"{prefix}{name}") for name, fact in version.facts.items()}
         self.kinds: dict[str, Kind] = {name: outcome.kind for name, outcome in version.outcomes.items()}
         self._words: dict[str, tuple[str, ...]] = {}
         self._done: dict[int, tuple[Any, Any, Node]] = {}
-        self._civil: dict[int, tuple[Any, Any, Any, Any]] = {}
         self._memo: dict[tuple[Any, ...], Any] = {}
         self.outcomes: dict[str, Any] = {}
         self.defined: dict[str, Any] = {}
@@ -76,6 +100,9 @@ class Logic:
             return z3.Bool(name, self.context)
         found = z3.Int(name, self.context)
         low, high = (0, len(kind.values) - 1) if kind.name == "enum" else (kind.low, kind.high)
+        if kind.name == "date":
+            low, high = (self.calendar.of(date.fromordinal(end)) for end in (low, high))
+            self.calendar.domain(found, name)
         self.sides += [found >= low, found <= high]
         return found
 
@@ -120,7 +147,7 @@ class Logic:
             return z3.BoolVal(bool(value), self.context)
         if kind.name == "enum":
             return kind.values.index(str(value))
-        return value.toordinal() if isinstance(value, date) else int(value)
+        return self.calendar.of(value) if isinstance(value, date) else int(value)
 
     def outer(self, kind: Kind, found: Any) -> Value:
         """A value of a model as the rules have it."""
@@ -129,7 +156,7 @@ class Logic:
         number = int(found.as_long())
         if kind.name == "enum":
             return kind.values[number]
-        return date.fromordinal(number) if kind.name == "date" else number
+        return self.calendar.date(number) if kind.name == "date" else number
 
     def check(self, solver: z3.Solver, *assumptions: Any) -> bool:
         """Whether it can be; Undecided where the solver gives up."""
@@ -209,7 +236,7 @@ class Logic:
         c = self.context
         if isinstance(node, Case):
             return self._case(node)
-        if isinstance(node, Age) or (isinstance(node, Shift) and node.unit == "month"):
+        if not self.coded and (isinstance(node, Age) or (isinstance(node, Shift) and node.unit == "month")):
             kinds = {name: fact.kind for name, fact in self.version.facts.items()}
             found = formula(node, kinds, self.facts, self.on) if self._fits else None
             if found is not None:
@@ -223,11 +250,14 @@ class Logic:
                 return (z3.IntVal(found, c) if isinstance(found, int) else found), defined
             case Today():
                 assert self.on is not None
-                return z3.IntVal(self.on.toordinal(), c), defined
+                return z3.IntVal(self.calendar.of(self.on), c), defined
             case Fact(_, name):
                 return self.facts[name], defined
             case Earlier(_, name):
                 return self.outcomes[name], self.defined[name]
+            case Compare(op, Age(_, born, on), Const(_, years)) if self.coded:
+                (b, _), (o, _) = self.of(born), self.of(on)
+                return self._aged(op, b, o, int(years)), defined  # type: ignore[arg-type]
             case Compare(op, left, right):
                 a, b = v
                 if left.kind.name == "enum" and left.kind.values != right.kind.values:
@@ -254,13 +284,26 @@ class Logic:
                     done = z3.If(each < done if name == "least" else each > done, each, done, c)
                 return done, defined
             case Shift(_, _, unit, _):
-                if unit == "day":
-                    return v[0] + v[1], defined
-                return self._later(v[0], v[1]), defined
+                later = self.calendar.days_later if unit == "day" else self.calendar.months_later
+                return later(v[0], v[1]), defined
             case Age():
-                (y1, m1, d1), (y2, m2, d2) = self.civil(v[0]), self.civil(v[1])
-                return (y2 * 10000 + m2 * 100 + d2 - y1 * 10000 - m1 * 100 - d1) / 10000, defined
+                return self.calendar.age(v[0], v[1]), defined
         raise AssertionError(node)
+
+    def _aged(self, op: str, born: Any, on: Any, years: int) -> Any:
+        """An age compared with a number, as a difference of two dates."""
+        c, least = self.context, self.calendar.aged
+        match op:
+            case ">=":
+                return least(born, on, years)
+            case ">":
+                return least(born, on, years + 1)
+            case "<":
+                return z3.Not(least(born, on, years), c)
+            case "<=":
+                return z3.Not(least(born, on, years + 1), c)
+        same = z3.And(least(born, on, years), z3.Not(least(born, on, years + 1), c), c)
+        return same if op == "=" else z3.Not(same, c)
 
     def _compared(self, op: str, a: Any, b: Any) -> Any:
         match op:
@@ -298,42 +341,3 @@ class Logic:
             return -((-top) / bottom)
         up, down = (2 * top + bottom) / (2 * bottom), -((-2 * top + bottom) / (2 * bottom))
         return z3.If(top >= 0, up, down, self.context)
-
-    # ---- the calendar --------------------------------------------------------------------------------------------
-
-    def civil(self, day: Any) -> tuple[Any, Any, Any]:
-        """Year, month and day of a day number: new variables, tied to it."""
-        key = day.get_id()
-        if key not in self._civil:
-            if z3.is_int_value(day):
-                known = date.fromordinal(day.as_long())
-                parts = tuple(z3.IntVal(n, self.context) for n in (known.year, known.month, known.day))
-            else:
-                names = (f"{self.prefix}!{part}{len(self._civil)}" for part in "ymd")
-                y, m, d = parts = tuple(z3.Int(name, self.context) for name in names)
-                self.sides += [y >= 1500, y <= 9100, m >= 1, m <= 12, d >= 1, d <= self._length(y, m)]
-                self.sides.append(day == self._ordinal(y, m, d))
-            self._civil[key] = (*parts, day)  # the expression is kept, so that its id stays its own
-        y, m, d, _ = self._civil[key]
-        return y, m, d
-
-    def _length(self, year: Any, month: Any) -> Any:
-        c = self.context
-        leap = z3.And(year % 4 == 0, z3.Or(year % 100 != 0, year % 400 == 0, c), c)
-        short = z3.Or(month == 4, month == 6, month == 9, month == 11, c)
-        february = z3.If(leap, z3.IntVal(29, c), z3.IntVal(28, c), c)
-        return z3.If(month == 2, february, z3.If(short, z3.IntVal(30, c), z3.IntVal(31, c), c), c)
-
-    def _ordinal(self, year: Any, month: Any, day: Any) -> Any:
-        """Day number of a date (Hinnant, days_from_civil: years begin in March)."""
-        c = self.context
-        y = z3.If(month <= 2, year - 1, year, c)
-        m = z3.If(month <= 2, month + 9, month - 3, c)
-        return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 306 + 0
-
-    def _later(self, day: Any, months: Any) -> Any:
-        y, m, d = self.civil(day)
-        place = y * 12 + m - 1 + months
-        year, month = place / 12, place % 12 + 1
-        length = self._length(year, month)
-        return self._ordinal(year, month, z3.If(d <= length, d, length, self.context))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -14,15 +15,26 @@ import yaml
 
 from hucheng.errors import RuleError
 from hucheng.rules import arithmetic as sums
-from hucheng.rules.amending import whole
+from hucheng.rules.amending import AMENDS, whole
 from hucheng.rules.document import Item
 from hucheng.rules.grammar import CALENDAR, MOST_BRANCHES, TODAY, Translation, parse
 from hucheng.rules.kinds import BOOLEAN, FINEST, LARGEST, Kind, Value, enum, number
-from hucheng.rules.model import Constraint, Example, FactDeclared, OutcomeDeclared, Parameter, Version, Words
+from hucheng.rules.model import (
+    Acknowledged,
+    Constraint,
+    Example,
+    FactDeclared,
+    OutcomeDeclared,
+    Parameter,
+    Version,
+    Words,
+)
 from hucheng.rules.tree import Const, Earlier, Fact, Node
 
 MOST_FACTS = 400
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_SLOT = re.compile(r"\{[^{}]*\}?|\}")
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _PACK = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _TYPES = ("boolean", "integer", "decimal", "enum", "date")
 _WORDS = """and or not in between case when then else end true false null is age least greatest round floor ceil
@@ -55,7 +67,8 @@ def contents(root: Item) -> Contents:
     written: list[Item] = []
     for item in top["versions"].items():
         written.append(whole(item, written))
-        version = _version(written[-1])
+        version = _version(written[-1], item)
+        _added(item, version, versions)
         if versions and version.in_force <= versions[-1].in_force:
             raise item.error(
                 f"in force from {version.in_force}, not after {versions[-1].in_force}", "list versions from old to new"
@@ -90,12 +103,25 @@ def _plain(node: yaml.Node, ordered: bool = False) -> Any:
     return " ".join(str(node.value).split())
 
 
-def _version(item: Item) -> Version:
+class Names(dict[str, Node]):
+    """What an expression may name; remembers what was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used: set[str] = set()
+
+    def __getitem__(self, name: str) -> Node:
+        self.used.add(name)
+        return super().__getitem__(name)
+
+
+def _version(item: Item, said: Item) -> Version:
+    """A version written out; ``said``: what stands in the file."""
     fields = item.fields(
         ("in_force", "facts", "outcomes"), ("parameters", "constraints", "examples", "acknowledge", "note")
     )
     in_force = fields["in_force"].date()
-    scope: dict[str, Node] = {}
+    scope = Names()
     parameters: dict[str, Parameter] = {}
     if "parameters" in fields:
         for name, entry in fields["parameters"].entries().items():
@@ -125,14 +151,38 @@ def _version(item: Item) -> Version:
         raise fields["outcomes"].error("no outcome", "a pack answers at least one question")
     acknowledged = {}
     if "acknowledge" in fields:
-        acknowledged = {name: entry.text() for name, entry in fields["acknowledge"].entries().items()}
+        for name, entry in fields["acknowledge"].entries().items():
+            acknowledged[name] = Acknowledged(entry.text(), entry.line, _before(entry, said))
     examples = []
     if "examples" in fields:
         examples = [_example(entry, facts, outcomes, in_force) for entry in fields["examples"].items()]
+    for name, parameter in parameters.items():
+        entry = fields["parameters"].entries()[name]
+        parameters[name] = replace(parameter, used=name in scope.used, inherited=_before(entry, said))
     return Version(
         in_force, parameters, facts, tuple(constraints), outcomes, tuple(examples), acknowledged,
         digest(item.node), item.file,
     )  # fmt: skip
+
+
+def _before(entry: Item, version: Item) -> bool:
+    """Whether an entry stands before the version in the file: in the one that it amends."""
+    return bool(entry.node.start_mark.index < version.node.start_mark.index)
+
+
+def _added(said: Item, version: Version, earlier: Sequence[Version]) -> None:
+    """Refuse a number that an amending version adds and nothing uses: the one that it is meant for stays as it was."""
+    entries = said.entries()
+    if AMENDS not in entries or "parameters" not in entries:
+        return
+    amended = next(each for each in earlier if each.in_force == entries[AMENDS].date())
+    for name, entry in entries["parameters"].entries().items():
+        if name not in amended.parameters and not version.parameters[name].used:
+            near = difflib.get_close_matches(name, amended.parameters, 1)
+            raise entry.error(
+                f"is a number that the version of {amended.in_force} does not have and that nothing uses here",
+                f"did you mean “{near[0]}”?" if near else "use it in an expression, or remove it",
+            )
 
 
 def _named(name: str, entry: Item, scope: Mapping[str, Node]) -> str:
@@ -194,8 +244,16 @@ def _value(item: Item, kind: Kind) -> Value:
         item.date() if kind.name == "date" else item.number(kind.scale) if kind.name == "number" else item.text()
     )
     if not kind.holds(value):
-        raise item.error(f"{item.text()} is outside the declared domain")
+        near = close(item.text(), kind.values)
+        raise item.error(f"{item.text()} is outside the declared domain", near and f"did you mean “{near}”?")
     return value
+
+
+def close(word: str, values: Sequence[str]) -> str | None:
+    """The value that a misspelt word is most likely meant for, whatever its case."""
+    by_case = {value.lower(): value for value in values}
+    near = difflib.get_close_matches(word.lower(), by_case, 1)
+    return by_case[near[0]] if near else None
 
 
 def _parameter(name: str, item: Item) -> Parameter:
@@ -275,7 +333,7 @@ def _outcome(name: str, item: Item, scope: Mapping[str, Node], later: tuple[str,
         name, _fitting(item, kind, tree), "range" in fields, sums.raised(tree, kind.scale, item.error)
         if kind.name == "number" else tree,
         form, item.line, lines, _words(fields, "title", name), _text(fields, "basis"), _text(fields, "unit"),
-        _texts(fields, kind), _labels(fields, kind),
+        _texts(fields, kind, scope), _labels(fields, kind),
     )  # fmt: skip
 
 
@@ -299,6 +357,8 @@ def _part(item: Item, kind: Kind, scope: Mapping[str, Node], later: tuple[str, .
         if text in scope:
             raise item.error(f"“{text}” is both a value and a name here", f"write \"'{text}'\" for the value")
         return Const(enum((text,)), text)
+    if kind.name == "enum" and _WORD.fullmatch(text) and text not in scope and (near := close(text, kind.values)):
+        raise item.error(f"“{text}” is not among its values", f"did you mean “{near}”?")
     tree = parse(text, scope, _failing(item, later))
     if tree.kind.name != kind.name:
         raise item.error(f"gives {tree.kind}, but the outcome is {kind}")
@@ -340,8 +400,20 @@ def _labels(fields: Mapping[str, Item], kind: Kind) -> Mapping[str, Words]:
     return _by_value(fields["labels"], kind, ()) if "labels" in fields else {}
 
 
-def _texts(fields: Mapping[str, Item], kind: Kind) -> Mapping[str, Words]:
-    return _by_value(fields["text"], kind, ("unknown", "any")) if "text" in fields else {}
+def _texts(fields: Mapping[str, Item], kind: Kind, scope: Mapping[str, Node]) -> Mapping[str, Words]:
+    """The sentences by value; a slot that nothing fills is refused."""
+    if "text" not in fields:
+        return {}
+    found = _by_value(fields["text"], kind, ("unknown", "any"))
+    known = ["value", *(name for name, node in scope.items() if isinstance(node, Fact))]
+    for key, entry in fields["text"].entries().items():
+        for language, item in entry.entries().items():
+            for slot in _SLOT.findall(found[key][language]):
+                if slot[1:-1] not in known:
+                    near = difflib.get_close_matches(slot[1:-1], known, 1)
+                    mend = f"did you mean “{{{near[0]}}}”?" if near else f"known: {', '.join(known)}"
+                    raise item.error(f"nothing fills the slot {slot}", mend)
+    return found
 
 
 def _by_value(item: Item, kind: Kind, more: tuple[str, ...]) -> Mapping[str, Words]:
