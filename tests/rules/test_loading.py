@@ -221,7 +221,7 @@ FIRST = AMENDED.replace(
 
 def test_a_version_says_only_what_it_changes() -> None:
     added = "      more: {type: integer, value: 1, source: order of 2021}\n    outcomes:\n"
-    pack = loads(FIRST + added + "      out: {type: boolean, value: \"n < limit + more\"}\n")
+    pack = loads(FIRST + added + '      out: {type: boolean, value: "n < limit + more"}\n')
     old, new = pack.versions
     assert (old.parameters["limit"].value, new.parameters["limit"].value, list(new.parameters)) == (
         3,

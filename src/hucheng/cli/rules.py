@@ -171,7 +171,7 @@ def check(pack: str, on: date | None, as_json: bool) -> None:
              "versions": []}
         ]  # fmt: skip
     if as_json:
-        print_json(jsonable({"findings": found, "proved": proved}))
+        print_json(jsonable({"findings": found, "days": proved}))
     else:
         for each in found:
             which = f" [in force from {', '.join(each['versions'])}]" if several and each["versions"] else ""

@@ -57,8 +57,10 @@ class Checker:
         except Undecided as why:
             return [self.unsettled(first, "whether anybody meets the constraints", why)]
         found = [*leftovers.unused(self.written), *leftovers.misnamed(self.written)]
-        for part in (self.branches, self.domains, self.constants, self.useless, self.cliffs, self.examples, self.agree):
+        for part in (self.branches, self.domains, self.constants, self.useless, self.cliffs, self.examples):
             found += part()
+        if not any(finding.kind in ("gap", "overlap") for finding in found):  # where nobody says what is right
+            found += self.agree()
         return sorted(found, key=lambda finding: (finding.line, finding.kind))
 
     # ---- how findings are made -----------------------------------------------------------------------------------
