@@ -135,9 +135,9 @@ def dated(rng: random.Random) -> Dated:
     return Dated(first, last, (low, high), constraint, condition(rng, span, 2), one_of, first_of)
 
 
-@pytest.mark.parametrize("reading", ["cells", "ordinals", "codes"])
+@pytest.mark.parametrize("reading", ["cells", "logic"])
 @settings(
-    max_examples=PACKS, deadline=None,
+    max_examples=PACKS // 2, deadline=None,
     suppress_health_check=[*HealthCheck],
 )  # fmt: skip
 @given(st.integers(0, 2**40))
@@ -148,9 +148,9 @@ def test_findings_are_those_of_all_days_and_people(reading: str, seed: int) -> N
     text = pack.written()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exact, "_made", {})
-        if reading != "cells":
+        if reading == "logic":
             patch.setattr(cuts, "PAIRS", 0)
-            patch.setattr(logic, "between", lambda version: reading == "codes")
+            patch.setattr(logic, "between", lambda version: True)
         found = loads(text).check(pack.first)
     said = {(f.kind, f.message.partition(":")[0], branch(f)) for f in found if f.kind not in ("constant", "useless")}
     if not pack.some("TRUE"):

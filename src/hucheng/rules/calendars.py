@@ -19,6 +19,9 @@ LACKING = {60: 2, 61: 3, 123: 1, 185: 1, 278: 1, 340: 1}
 """Places in the year that no year has (30 and 31 February, 31 of April, June, September, November), and how many days
 each lies behind the last day of its month (of February: in common years)."""
 
+LOST = {2 * MONTH: 3, 4 * MONTH: 1, 6 * MONTH: 1, 9 * MONTH: 1, 11 * MONTH: 1}
+"""From which place in the year on how many places more stand for no day (in common years)."""
+
 
 class Calendar(Protocol):
     """How dates are reckoned with; ``sides`` of the logic take what holds for new variables by themselves."""
@@ -166,8 +169,14 @@ class Codes(Reckoning):
         """Day number (since year 1) of a date."""
         if z3.is_int_value(day):
             return z3.IntVal(self.date(day.as_long()).toordinal(), self.context)
-        year, place = self.parts(day)
-        return self.number(year, place / MONTH + 1, place % MONTH + 1)
+        c, (year, place), before = self.context, self.parts(day), self.parts(day)[0] - 1
+        found = 365 * before + before / 4 - before / 100 + before / 400 + place + 1
+        for end, lost in LOST.items():
+            less: Any = z3.IntVal(lost, c)
+            if lost > 1:  # February, one day longer in leap years
+                less = z3.If(self.leap(year), z3.IntVal(lost - 1, c), less, c)
+            found = found - z3.If(place >= end, less, z3.IntVal(0, c), c)
+        return found
 
     def days_later(self, day: Any, count: Any) -> Any:
         """The date some days later: the one whose day number is so much larger."""

@@ -57,6 +57,11 @@ def between(version: Version) -> bool:
     return False
 
 
+def _steps(node: Node) -> bool:
+    """Whether a date is so many days after another."""
+    return isinstance(node, Shift) and node.unit == "day"
+
+
 class Undecided(Exception):
     """The solver did not settle a question in time."""
 
@@ -241,6 +246,9 @@ class Logic:
             found = formula(node, kinds, self.facts, self.on) if self._fits else None
             if found is not None:
                 return found, z3.BoolVal(True, c)
+        if self.coded and isinstance(node, Compare) and (_steps(node.left) or _steps(node.right)):
+            (a, known), (b, other) = self._ordinal(node.left), self._ordinal(node.right)
+            return self._compared(node.op, a, b), self._all([known, other])
         parts = [self.of(child) for child in children(node)]
         defined = self._all([d for _, d in parts])
         v = [value for value, _ in parts]
@@ -289,6 +297,14 @@ class Logic:
             case Age():
                 return self.calendar.age(v[0], v[1]), defined
         raise AssertionError(node)
+
+    def _ordinal(self, node: Node) -> tuple[Any, Any]:
+        """Day number of a date, where steps of days are sums, and where it is defined."""
+        if isinstance(node, Shift) and node.unit == "day":
+            (day, known), (count, counted) = self._ordinal(node.date), self.of(node.count)
+            return day + count, self._all([known, counted])
+        day, known = self.of(node)
+        return self.calendar.ordinal(day), known
 
     def _aged(self, op: str, born: Any, on: Any, years: int) -> Any:
         """An age compared with a number, as a difference of two dates."""
