@@ -9,7 +9,7 @@ it.
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import z3
 
@@ -26,13 +26,16 @@ LOST = {2 * MONTH: 3, 4 * MONTH: 1, 6 * MONTH: 1, 9 * MONTH: 1, 11 * MONTH: 1}
 class Calendar(Protocol):
     """How dates are reckoned with; ``sides`` of the logic take what holds for new variables by themselves."""
 
+    def beside(self, prefix: str, sides: list[Any]) -> Calendar:
+        """The same for more variables; what is known of those so far stays so."""
+
     def of(self, day: date) -> int:
         """The number of a date."""
 
     def date(self, number: int) -> date:
         """The date of a number."""
 
-    def domain(self, day: Any, name: str) -> None:
+    def domain(self, day: Any) -> None:
         """Say of a variable that it is a date."""
 
     def ordinal(self, day: Any) -> Any:
@@ -57,6 +60,12 @@ class Reckoning:
     def __init__(self, context: z3.Context, prefix: str, sides: list[Any]) -> None:
         self.context, self.prefix, self.sides = context, prefix, sides
         self._made: dict[int, tuple[Any, ...]] = {}
+
+    def beside(self, prefix: str, sides: list[Any]) -> Self:
+        """The same for more variables; what is known of those so far stays so."""
+        found = type(self)(self.context, prefix, sides)
+        found._made = dict(self._made)
+        return found
 
     def new(self, *names: str) -> tuple[Any, ...]:
         """New variables."""
@@ -93,7 +102,7 @@ class Ordinals(Reckoning):
         """The date of a number."""
         return date.fromordinal(number)
 
-    def domain(self, day: Any, name: str) -> None:
+    def domain(self, day: Any) -> None:
         """Every number is a date."""
 
     def ordinal(self, day: Any) -> Any:
@@ -149,7 +158,7 @@ class Codes(Reckoning):
         months, day = divmod(number, MONTH)
         return date(months // 12, months % 12 + 1, day + 1)
 
-    def domain(self, day: Any, name: str) -> None:
+    def domain(self, day: Any) -> None:
         """Leave out the days that do not exist."""
         c, (year, place) = self.context, self.parts(day)
         self.sides += [place != lacking for lacking in LACKING]
@@ -181,7 +190,7 @@ class Codes(Reckoning):
     def days_later(self, day: Any, count: Any) -> Any:
         """The date some days later: the one whose day number is so much larger."""
         (found,) = self.new("later")
-        self.domain(found, "")
+        self.domain(found)
         self.sides.append(self.ordinal(found) == self.ordinal(day) + count)
         return found
 

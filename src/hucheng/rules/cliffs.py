@@ -7,7 +7,7 @@ import re
 import z3
 
 from hucheng.rules.kinds import Kind, Value
-from hucheng.rules.logic import PATIENCE_MS, Logic
+from hucheng.rules.logic import PATIENCE_MS, Logic, Varied
 from hucheng.rules.model import Version
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -44,7 +44,7 @@ def possible(version: Version) -> list[str]:
 def cliff(version: Version, one: Logic, name: str, fact: str) -> dict[str, Value] | None:
     """Somebody who loses more than one step of the fact by having one step more, if there is one. Undecided where the
     solver gives up."""
-    other = Logic(version, one.on, one.context, "more ")
+    other = Varied(one, fact)
     out, kind = version.outcomes[name].kind, version.facts[fact].kind
     scale = max(out.scale, kind.scale)
     lost = (one.outcomes[name] - other.outcomes[name]) * 10 ** (scale - out.scale)
@@ -52,7 +52,6 @@ def cliff(version: Version, one: Logic, name: str, fact: str) -> dict[str, Value
     solver = z3.Solver(ctx=one.context)
     solver.set("timeout", PATIENCE_MS)
     solver.add(*one.sides, *one.constraints, *other.sides, *other.constraints)
-    solver.add(*(one.facts[each] == other.facts[each] for each in version.facts if each != fact))
     solver.add(other.facts[fact] == one.facts[fact] + 1, lost > gained)
     if not one.check(solver):
         return None

@@ -86,8 +86,7 @@ class Logic:
         self.sides: list[Any] = []
         """What holds for the variables by themselves: domains and calendars."""
         self.coded = between(version) if codes is None else codes
-        self.calendar: Calendar = (Codes if self.coded else Ordinals)(self.context, prefix, self.sides)
-        self.facts = {name: self.variable(fact.kind, f"{prefix}{name}") for name, fact in version.facts.items()}
+        self.calendar, self.facts = self._variables()
         self.kinds: dict[str, Kind] = {name: outcome.kind for name, outcome in version.outcomes.items()}
         self._words: dict[str, tuple[str, ...]] = {}
         self._done: dict[int, tuple[Any, Any, Node]] = {}
@@ -99,15 +98,20 @@ class Logic:
             self.outcomes[name], self.defined[name] = self._as(outcome.kind, outcome.tree)
         self._solver: z3.Solver | None = None
 
-    def variable(self, kind: Kind, name: str) -> Any:
+    def _variables(self) -> tuple[Calendar, dict[str, Any]]:
+        calendar: Calendar = (Codes if self.coded else Ordinals)(self.context, self.prefix, self.sides)
+        facts = self.version.facts.items()
+        return calendar, {name: self.variable(fact.kind, f"{self.prefix}{name}", calendar) for name, fact in facts}
+
+    def variable(self, kind: Kind, name: str, calendar: Calendar) -> Any:
         """A variable of a kind, its domain among ``sides``."""
         if kind.name == "boolean":
             return z3.Bool(name, self.context)
         found = z3.Int(name, self.context)
         low, high = (0, len(kind.values) - 1) if kind.name == "enum" else (kind.low, kind.high)
         if kind.name == "date":
-            low, high = (self.calendar.of(date.fromordinal(end)) for end in (low, high))
-            self.calendar.domain(found, name)
+            low, high = (calendar.of(date.fromordinal(end)) for end in (low, high))
+            calendar.domain(found)
         self.sides += [found >= low, found <= high]
         return found
 
@@ -357,3 +361,37 @@ class Logic:
             return -((-top) / bottom)
         up, down = (2 * top + bottom) / (2 * bottom), -((-2 * top + bottom) / (2 * bottom))
         return z3.If(top >= 0, up, down, self.context)
+
+
+class Varied(Logic):
+    """The logic of somebody who differs from the first in one fact; what does not depend on it is the same formula.
+
+    ``sides`` and ``constraints`` stand beside those of the first.
+    """
+
+    def __init__(self, one: Logic, fact: str) -> None:
+        self.one, self.fact = one, fact
+        self._behind: dict[int, bool] = {}
+        super().__init__(one.version, one.on, one.context, f"{one.prefix}other {fact} ", one.coded)
+
+    def _variables(self) -> tuple[Calendar, dict[str, Any]]:
+        calendar = self.one.calendar.beside(self.prefix, self.sides)
+        kind = self.version.facts[self.fact].kind
+        return calendar, {**self.one.facts, self.fact: self.variable(kind, f"{self.prefix}{self.fact}", calendar)}
+
+    def of(self, node: Node) -> tuple[Any, Any]:
+        """Formula of a node, and the formula that says where it is defined."""
+        return super().of(node) if self.depends(node) else self.one.of(node)
+
+    def depends(self, node: Node) -> bool:
+        """Whether the fact stands in a node, or behind an earlier outcome in it."""
+        found = self._behind.get(id(node))
+        if found is None:
+            if isinstance(node, Fact):
+                found = node.name == self.fact
+            elif isinstance(node, Earlier):
+                found = self.depends(self.version.outcomes[node.name].tree)
+            else:
+                found = any(self.depends(child) for child in children(node))
+            self._behind[id(node)] = found
+        return found
