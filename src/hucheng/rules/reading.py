@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -15,10 +15,10 @@ import yaml
 
 from hucheng.errors import RuleError
 from hucheng.rules import arithmetic as sums
-from hucheng.rules.amending import AMENDS, whole
+from hucheng.rules.amending import inherited, refuse_added, whole
 from hucheng.rules.document import Item
-from hucheng.rules.grammar import CALENDAR, MOST_BRANCHES, TODAY, Translation, parse
-from hucheng.rules.kinds import BOOLEAN, FINEST, LARGEST, Kind, Value, enum, number
+from hucheng.rules.grammar import CALENDAR, MOST_BRANCHES, TODAY, Names, Translation, parse
+from hucheng.rules.kinds import BOOLEAN, FINEST, LARGEST, Kind, Value, close, enum, number
 from hucheng.rules.model import (
     Acknowledged,
     Constraint,
@@ -68,7 +68,7 @@ def contents(root: Item) -> Contents:
     for item in top["versions"].items():
         written.append(whole(item, written))
         version = _version(written[-1], item)
-        _added(item, version, versions)
+        refuse_added(item, version, versions)
         if versions and version.in_force <= versions[-1].in_force:
             raise item.error(
                 f"in force from {version.in_force}, not after {versions[-1].in_force}", "list versions from old to new"
@@ -101,18 +101,6 @@ def _plain(node: yaml.Node, ordered: bool = False) -> Any:
     if isinstance(node, yaml.SequenceNode):
         return [_plain(each) for each in node.value]
     return " ".join(str(node.value).split())
-
-
-class Names(dict[str, Node]):
-    """What an expression may name; remembers what was."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.used: set[str] = set()
-
-    def __getitem__(self, name: str) -> Node:
-        self.used.add(name)
-        return super().__getitem__(name)
 
 
 def _version(item: Item, said: Item) -> Version:
@@ -152,37 +140,17 @@ def _version(item: Item, said: Item) -> Version:
     acknowledged = {}
     if "acknowledge" in fields:
         for name, entry in fields["acknowledge"].entries().items():
-            acknowledged[name] = Acknowledged(entry.text(), entry.line, _before(entry, said))
+            acknowledged[name] = Acknowledged(entry.text(), entry.line, inherited(entry, said))
     examples = []
     if "examples" in fields:
         examples = [_example(entry, facts, outcomes, in_force) for entry in fields["examples"].items()]
     for name, parameter in parameters.items():
         entry = fields["parameters"].entries()[name]
-        parameters[name] = replace(parameter, used=name in scope.used, inherited=_before(entry, said))
+        parameters[name] = replace(parameter, used=name in scope.used, inherited=inherited(entry, said))
     return Version(
         in_force, parameters, facts, tuple(constraints), outcomes, tuple(examples), acknowledged,
         digest(item.node), item.file,
     )  # fmt: skip
-
-
-def _before(entry: Item, version: Item) -> bool:
-    """Whether an entry stands before the version in the file: in the one that it amends."""
-    return bool(entry.node.start_mark.index < version.node.start_mark.index)
-
-
-def _added(said: Item, version: Version, earlier: Sequence[Version]) -> None:
-    """Refuse a number that an amending version adds and nothing uses: the one that it is meant for stays as it was."""
-    entries = said.entries()
-    if AMENDS not in entries or "parameters" not in entries:
-        return
-    amended = next(each for each in earlier if each.in_force == entries[AMENDS].date())
-    for name, entry in entries["parameters"].entries().items():
-        if name not in amended.parameters and not version.parameters[name].used:
-            near = difflib.get_close_matches(name, amended.parameters, 1)
-            raise entry.error(
-                f"is a number that the version of {amended.in_force} does not have and that nothing uses here",
-                f"did you mean “{near[0]}”?" if near else "use it in an expression, or remove it",
-            )
 
 
 def _named(name: str, entry: Item, scope: Mapping[str, Node]) -> str:
@@ -247,13 +215,6 @@ def _value(item: Item, kind: Kind) -> Value:
         near = close(item.text(), kind.values)
         raise item.error(f"{item.text()} is outside the declared domain", near and f"did you mean “{near}”?")
     return value
-
-
-def close(word: str, values: Sequence[str]) -> str | None:
-    """The value that a misspelt word is most likely meant for, whatever its case."""
-    by_case = {value.lower(): value for value in values}
-    near = difflib.get_close_matches(word.lower(), by_case, 1)
-    return by_case[near[0]] if near else None
 
 
 def _parameter(name: str, item: Item) -> Parameter:
