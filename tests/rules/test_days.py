@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hucheng.rules import cuts, exact, loads, logic
+from hucheng.rules import agreement, cuts, exact, loads, logic
 from hucheng.rules.findings import Finding
 
 PACKS = int(os.environ.get("HUCHENG_WILD_PACKS", "40"))
@@ -194,3 +194,119 @@ def like(example: dict[str, Any]) -> str:
         f"{name} = DATE '{value}'" if isinstance(value, date) else f"{name} = {value}"
         for name, value in example.items()
     )
+
+
+SCHOOL = """pack: school
+title: {{zh: 学, en: school}}
+basis: none
+versions:
+  - in_force: 2024-01-01
+    facts:
+      born: {{type: date, range: [2015-01-01, 2020-12-31]}}
+      n: {{type: integer, range: [0, 2]}}
+    outcomes:
+      due:
+        type: integer
+        first_of:
+          - {{when: "age(born, decision_date) < {age}", value: 0}}
+          - {{when: "n > 1", value: 1}}
+        else: 2
+{more}"""
+NEXT = """  - in_force: 2026-01-01
+    facts: {n: {type: integer, range: [0, 2]}}
+    outcomes: {a: {type: boolean, value: "n = 0"}}
+"""
+
+
+def school(age: int, more: str = NEXT) -> list[Finding]:
+    return loads(SCHOOL.format(age=age, more=more), "school.yaml").check(date(2024, 6, 1))
+
+
+def test_a_branch_that_is_reached_on_the_last_day_only_is_reached() -> None:
+    """The youngest are 3 on the first day, the oldest turn 10 on 2025-01-01, and 11 with the year after the last."""
+    assert school(10) == []
+    found = school(11)
+    assert {f.kind for f in found} == {"unreachable", "useless", "constant"}
+    assert all("on any day from 2024-01-01 to 2025-12-31" in f.message for f in found)
+
+
+def test_a_gap_of_a_single_day_is_found_and_its_example_carries_the_day() -> None:
+    text = SCHOOL.format(age=5, more="").replace("first_of:", "one_of:").replace("        else: 2\n", "")
+    text = text.replace("age(born, decision_date) < 5", "decision_date <> DATE '2024-02-29'")
+    text = text.replace("n > 1", "decision_date = DATE '2024-02-29' AND born < DATE '2020-12-31'")
+    (found,) = [f for f in loads(text).check() if f.kind == "gap"]
+    assert found.example is not None
+    assert (found.example["born"], found.example["decision_date"]) == (date(2020, 12, 31), date(2024, 2, 29))
+    assert "add a branch for born = 2020-12-31 and decision_date = 2024-02-29" in found.message
+
+
+def test_the_last_version_is_looked_at_until_the_last_date_of_its_facts_or_fifty_years() -> None:
+    def until(text: str, on: date | None = None) -> date:
+        return loads(text).days(on).last
+
+    alone = SCHOOL.format(age=5, more="")
+    assert until(alone) == date(2073, 12, 31)
+    assert until(alone.replace("2020-12-31", "2100-06-30")) == date(2100, 6, 30)
+    assert until(alone, date(2080, 1, 1)) == date(2080, 1, 1)
+    assert until(SCHOOL.format(age=5, more=NEXT), date(2024, 6, 1)) == date(2025, 12, 31)
+
+
+def test_what_is_so_in_several_versions_is_said_once_with_their_dates() -> None:
+    text = SCHOOL.format(
+        age=5, more="  - in_force: 2025-01-01\n    amends: 2024-01-01\n    facts: {n: {type: integer, range: [0, 3]}}\n"
+    )
+    text = text.replace("    outcomes:", "      spare: {type: boolean}\n    outcomes:")
+    first, second = date(2024, 1, 1), date(2025, 1, 1)
+    still = text.replace("age(born, decision_date) < 5", "born < DATE '2016-01-01'")
+    (spare,) = [f for f in loads(still).check() if f.message.startswith("spare")]
+    assert spare.versions == (first, second) and spare.as_dict()["versions"] == ["2024-01-01", "2025-01-01"]
+
+
+def test_readings_are_compared_on_the_first_the_last_and_other_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = set()
+    apart = agreement.apart
+
+    def watched(readings: exact.Exact, known: agreement.Known) -> Any:
+        seen.add(readings.on)
+        return apart(readings, known)
+
+    monkeypatch.setattr(agreement, "apart", watched)
+    assert school(10) == []
+    assert {date(2024, 1, 1), date(2025, 12, 31)} < seen and len(seen) == agreement.DAYS
+
+
+def test_a_fault_of_a_reading_is_reported_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exact, "_made", {})
+    right = agreement.evaluate.value
+    monkeypatch.setattr(agreement.evaluate, "value", lambda *args: 2 if right(*args) is not None else None)
+    found = [f for f in school(10) if f.kind == "disagreement"]
+    assert len(found) == 1 and "Leaf" not in found[0].message and "report it" in found[0].message
+    assert found[0].example is not None and "decision_date" in found[0].example
+
+
+def test_a_pack_with_two_wide_dates_amounts_and_steps_of_days_is_settled() -> None:
+    """Ages between two dates, months and days later, and an amount that depends on them."""
+    text = """pack: grant
+title: {zh: 试, en: grant}
+basis: none
+versions:
+  - in_force: 2024-01-01
+    facts:
+      born: {type: date, range: [1900-01-01, 2100-12-31]}
+      granted: {type: date, range: [2000-01-01, 2100-12-31]}
+      income: {type: decimal, scale: 2, range: [0, 100000], unit: CNY/month}
+    constraints: ["born <= granted", "granted <= decision_date"]
+    outcomes:
+      old: {type: boolean, value: "age(born, decision_date) >= 60 OR age(born, granted) >= 50"}
+      renewal: {type: date, value: "granted + INTERVAL 6 MONTH"}
+      late: {type: boolean, value: "renewal + INTERVAL 14 DAY < decision_date"}
+      monthly:
+        type: decimal
+        scale: 2
+        unit: CNY/month
+        first_of:
+          - {when: "NOT old", value: 0.00}
+          - {when: late, value: "GREATEST(0.00, 450.00 - round(income * 0.5, 2))"}
+        else: 300.00
+"""
+    assert loads(text).check() == []

@@ -46,13 +46,18 @@ class Finding:
 
 
 def merged(found: Iterable[Finding]) -> list[Finding]:
-    """The same finding of several versions once, with all their days; in the order of the file."""
+    """The same finding of several versions once, with all their days; in the order of the file.
+
+    A warning beside an error of the same kind about the same line says nothing new.
+    """
     first: dict[tuple[str, str, str, str], Finding] = {}
     for each in found:
         key = (each.kind, each.severity, each.where, each.message)
         before = first.get(key)
         first[key] = replace(before, versions=before.versions + each.versions) if before else each
-    return sorted(first.values(), key=lambda finding: (finding.line, finding.kind))
+    errors = {(each.kind, each.where) for each in first.values() if each.severity == "error"}
+    told = [each for each in first.values() if each.severity == "error" or (each.kind, each.where) not in errors]
+    return sorted(told, key=lambda finding: (finding.line, finding.kind))
 
 
 def said(kind: Kind, value: Any) -> str:

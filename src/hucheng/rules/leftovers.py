@@ -17,7 +17,7 @@ def unused(version: Version) -> Iterator[Finding]:
         if parameter.used:
             continue
         if parameter.inherited:
-            message = f"{name}: nothing uses this number any more; write the version out without it"
+            message = f"{name}: nothing uses this number in this version; write the version out without it"
             yield _finding(version, "unused", "warning", parameter.line, message)
         else:
             message = f"{name}: nothing uses this number; use it in an expression, or remove it"

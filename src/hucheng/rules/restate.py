@@ -83,9 +83,8 @@ def _among(then: pa.Table, outcome: OutcomeDeclared, ids: Sequence[str]) -> None
         word, who = words[first].as_py(), ", ".join(str(then.column(name)[first].as_py()) for name in ids)
         near = close(word, outcome.kind.values)
         raise RuleError(
-            f"row {then.column(ROW)[first].as_py()}: the earlier “{outcome.name}” of {who} is “{word}”, which is not "
-            "among its values",
-            where=outcome.name,
+            f"the earlier “{outcome.name}” of {who} is “{word}”, which is not among its values",
+            where=f"decisions, row {then.column(ROW)[first].as_py()}, column {outcome.name}",
             mend=f"did you mean “{near}”?" if near else f"known: {', '.join(outcome.kind.values)}",
         )
 
