@@ -225,7 +225,7 @@ def diff(pack_a: str, pack_b: str, on: date, on_b: date | None, as_json: bool) -
                 click.echo(f"  e.g. {person(each['example'])}")
                 if each["outcome"]:
                     click.echo(f"  a: {written(each['a'])}   b: {written(each['b'])}")
-        click.echo(some(len(found), "difference") if found else "no difference, proved", err=True)
+        click.echo(some(len(found), "difference") if found else f"no difference on {on}, proved", err=True)
     if found:
         raise SystemExit(1)
 

@@ -1,6 +1,6 @@
 """Dates as whole numbers for the solver, in two ways; the logic takes the one that keeps a pack's questions short.
 
-``Ordinals``: days since year 1, as everywhere else. Steps of days are sums; ages and months need the calendar.
+``Ordinals``: days since year 1, as everywhere else; for packs without ages and steps of months.
 ``Codes``: ``(year × 12 + month - 1) × 31 + day - 1``, in the order of the dates. Ages are differences divided by 372
 and months are steps of 31, so that no calendar stands between two dates of which neither is fixed; steps of days need
 it.
@@ -54,45 +54,12 @@ class Calendar(Protocol):
         """Whether so many years are completed."""
 
 
-class Reckoning:
-    """What both ways share: year, month and day of a day number."""
-
-    def __init__(self, context: z3.Context, prefix: str, sides: list[Any]) -> None:
-        self.context, self.prefix, self.sides = context, prefix, sides
-        self._made: dict[int, tuple[Any, ...]] = {}
+class Ordinals:
+    """Dates as days since year 1."""
 
     def beside(self, prefix: str, sides: list[Any]) -> Self:
-        """The same for more variables; what is known of those so far stays so."""
-        found = type(self)(self.context, prefix, sides)
-        found._made = dict(self._made)
-        return found
-
-    def new(self, *names: str) -> tuple[Any, ...]:
-        """New variables."""
-        return tuple(z3.Int(f"{self.prefix}!{name}{len(self._made)}", self.context) for name in names)
-
-    def leap(self, year: Any) -> Any:
-        """Whether a year is a leap year."""
-        c = self.context
-        return z3.And(year % 4 == 0, z3.Or(year % 100 != 0, year % 400 == 0, c), c)
-
-    def length(self, year: Any, month: Any) -> Any:
-        """Days of a month."""
-        c = self.context
-        short = z3.Or(month == 4, month == 6, month == 9, month == 11, c)
-        february = z3.If(self.leap(year), z3.IntVal(29, c), z3.IntVal(28, c), c)
-        return z3.If(month == 2, february, z3.If(short, z3.IntVal(30, c), z3.IntVal(31, c), c), c)
-
-    def number(self, year: Any, month: Any, day: Any) -> Any:
-        """Day number of a date (Hinnant, days_from_civil: years begin in March)."""
-        c = self.context
-        y = z3.If(month <= 2, year - 1, year, c)
-        m = z3.If(month <= 2, month + 9, month - 3, c)
-        return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 306 + 0
-
-
-class Ordinals(Reckoning):
-    """Dates as days since year 1."""
+        """The same: nothing is known of variables."""
+        return self
 
     def of(self, day: date) -> int:
         """The number of a date."""
@@ -114,40 +81,42 @@ class Ordinals(Reckoning):
         return day + count
 
     def months_later(self, day: Any, count: Any) -> Any:
-        """The date some months later; a day that the month lacks becomes its last day."""
-        y, m, d = self.civil(day)
-        place = y * 12 + m - 1 + count
-        year, month = place / 12, place % 12 + 1
-        length = self.length(year, month)
-        return self.number(year, month, z3.If(d <= length, d, length, self.context))
+        """Not reckoned with."""
+        raise AssertionError
 
     def age(self, born: Any, on: Any) -> Any:
-        """Completed years."""
-        (y1, m1, d1), (y2, m2, d2) = self.civil(born), self.civil(on)
-        return (y2 * 10000 + m2 * 100 + d2 - y1 * 10000 - m1 * 100 - d1) / 10000
+        """Not reckoned with."""
+        raise AssertionError
 
     def aged(self, born: Any, on: Any, years: Any) -> Any:
-        """Whether so many years are completed."""
-        return self.age(born, on) >= years
-
-    def civil(self, day: Any) -> tuple[Any, Any, Any]:
-        """Year, month and day of a day number: new variables, tied to it."""
-        key = day.get_id()
-        if key not in self._made:
-            if z3.is_int_value(day):
-                known = date.fromordinal(day.as_long())
-                parts = tuple(z3.IntVal(n, self.context) for n in (known.year, known.month, known.day))
-            else:
-                y, m, d = parts = self.new("y", "m", "d")
-                self.sides += [y >= 1500, y <= 9100, m >= 1, m <= 12, d >= 1, d <= self.length(y, m)]
-                self.sides.append(day == self.number(y, m, d))
-            self._made[key] = (*parts, day)  # the expression is kept, so that its id stays its own
-        y, m, d, _ = self._made[key]
-        return y, m, d
+        """Not reckoned with."""
+        raise AssertionError
 
 
-class Codes(Reckoning):
-    """Dates as places in a calendar of twelve months with 31 days each, of which some do not exist."""
+class Codes:
+    """Dates as places in a calendar of twelve months with 31 days each, of which some do not exist.
+
+    ``sides`` takes what holds for new variables by themselves.
+    """
+
+    def __init__(self, context: z3.Context, prefix: str, sides: list[Any]) -> None:
+        self.context, self.prefix, self.sides = context, prefix, sides
+        self._made: dict[int, tuple[Any, Any, Any]] = {}
+
+    def beside(self, prefix: str, sides: list[Any]) -> Self:
+        """The same for more variables; what is known of those so far stays so."""
+        found = type(self)(self.context, prefix, sides)
+        found._made = dict(self._made)
+        return found
+
+    def new(self, *names: str) -> tuple[Any, ...]:
+        """New variables."""
+        return tuple(z3.Int(f"{self.prefix}!{name}{len(self._made)}", self.context) for name in names)
+
+    def leap(self, year: Any) -> Any:
+        """Whether a year is a leap year."""
+        c = self.context
+        return z3.And(year % 4 == 0, z3.Or(year % 100 != 0, year % 400 == 0, c), c)
 
     def of(self, day: date) -> int:
         """The number of a date."""

@@ -17,7 +17,6 @@ from hucheng.rules.calendars import Calendar, Codes, Ordinals
 from hucheng.rules.diagram import Leaf
 from hucheng.rules.kinds import Kind, Value
 from hucheng.rules.model import Version
-from hucheng.rules.pieces import FEW, formula
 from hucheng.rules.tree import (
     Age,
     Among,
@@ -37,7 +36,6 @@ from hucheng.rules.tree import (
     Sum,
     Today,
     children,
-    facts,
     walk,
 )  # fmt: skip
 
@@ -45,16 +43,11 @@ PATIENCE_MS = 10_000
 REMEMBERED = 20_000
 
 
-def between(version: Version) -> bool:
-    """Whether the calendar stands between two dates of which neither has few values."""
+def calendared(version: Version) -> bool:
+    """Whether ages or steps of months are reckoned with."""
     trees = [*(c.tree for c in version.constraints), *(outcome.tree for outcome in version.outcomes.values())]
-    for tree in trees:
-        for node in walk(tree):
-            if isinstance(node, Age) or (isinstance(node, Shift) and node.unit == "month"):
-                wide = [name for name in facts(node) if version.facts[name].kind.size > FEW]
-                if len(wide) > 1 or any(isinstance(part, Earlier) for part in walk(node)):
-                    return True
-    return False
+    nodes = (node for tree in trees for node in walk(tree))
+    return any(isinstance(node, Age) or (isinstance(node, Shift) and node.unit == "month") for node in nodes)
 
 
 def _steps(node: Node) -> bool:
@@ -85,7 +78,7 @@ class Logic:
         self._fits = quick.fits(version)
         self.sides: list[Any] = []
         """What holds for the variables by themselves: domains and calendars."""
-        self.coded = between(version) if codes is None else codes
+        self.coded = calendared(version) if codes is None else codes
         self.calendar, self.facts = self._variables()
         self.kinds: dict[str, Kind] = {name: outcome.kind for name, outcome in version.outcomes.items()}
         self._words: dict[str, tuple[str, ...]] = {}
@@ -99,7 +92,7 @@ class Logic:
         self._solver: z3.Solver | None = None
 
     def _variables(self) -> tuple[Calendar, dict[str, Any]]:
-        calendar: Calendar = (Codes if self.coded else Ordinals)(self.context, self.prefix, self.sides)
+        calendar: Calendar = Codes(self.context, self.prefix, self.sides) if self.coded else Ordinals()
         facts = self.version.facts.items()
         return calendar, {name: self.variable(fact.kind, f"{self.prefix}{name}", calendar) for name, fact in facts}
 
@@ -245,11 +238,6 @@ class Logic:
         c = self.context
         if isinstance(node, Case):
             return self._case(node)
-        if not self.coded and (isinstance(node, Age) or (isinstance(node, Shift) and node.unit == "month")):
-            kinds = {name: fact.kind for name, fact in self.version.facts.items()}
-            found = formula(node, kinds, self.facts, self.on) if self._fits else None
-            if found is not None:
-                return found, z3.BoolVal(True, c)
         if self.coded and isinstance(node, Compare) and (_steps(node.left) or _steps(node.right)):
             (a, known), (b, other) = self._ordinal(node.left), self._ordinal(node.right)
             return self._compared(node.op, a, b), self._all([known, other])
@@ -267,7 +255,7 @@ class Logic:
                 return self.facts[name], defined
             case Earlier(_, name):
                 return self.outcomes[name], self.defined[name]
-            case Compare(op, Age(_, born, on), Const(_, years)) if self.coded:
+            case Compare(op, Age(_, born, on), Const(_, years)):
                 (b, _), (o, _) = self.of(born), self.of(on)
                 return self._aged(op, b, o, int(years)), defined  # type: ignore[arg-type]
             case Compare(op, left, right):
