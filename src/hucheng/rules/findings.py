@@ -15,7 +15,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One complaint and its mend.
+    """One complaint, and behind a “;” its mend.
 
     ``where`` is file and line; ``example`` a person (fact to value, and ``decision_date`` where the pack asks for it)
     or None; ``versions`` the first days of the versions in which it is so.
@@ -48,11 +48,12 @@ class Finding:
 def merged(found: Iterable[Finding]) -> list[Finding]:
     """The same finding of several versions once, with all their days; in the order of the file.
 
-    A warning beside an error of the same kind about the same line says nothing new.
+    Findings are the same if they say the same up to their mend, which names the example of each. A warning beside an
+    error of the same kind about the same line says nothing new.
     """
     first: dict[tuple[str, str, str, str], Finding] = {}
     for each in found:
-        key = (each.kind, each.severity, each.where, each.message)
+        key = (each.kind, each.severity, each.where, each.message.partition(";")[0])
         before = first.get(key)
         first[key] = replace(before, versions=before.versions + each.versions) if before else each
     errors = {(each.kind, each.where) for each in first.values() if each.severity == "error"}
