@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -173,7 +173,7 @@ def _blend(
 ) -> Numbers:
     """(P, H, 23) changes of the fourth root: the weighted mean of the models' quantiles."""
     with ThreadPoolExecutor(threads) as pool:
-        fitting = {
+        fitting: dict[str, Future[trees.Trees] | Future[linear.Linear]] = {
             "trees": pool.submit(trees.fit, rows, weeks, np.random.default_rng(seed), without=("turn_of_year",)),
             "calendar": pool.submit(trees.fit, rows, weeks, np.random.default_rng(seed + 1)),
             "linear": pool.submit(linear.fit, rows, weeks, np.random.default_rng(seed + 2)),

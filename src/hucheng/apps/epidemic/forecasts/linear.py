@@ -51,7 +51,7 @@ def fit(rows: Rows, weeks: int, random: np.random.Generator) -> Linear:
         given, wanted, weight = _with_one(rows.known[kept][:, columns]), rows.change[kept], rows.weight[kept]
         spans = given.std(axis=0)
         size: Numbers = np.where(spans > 0, spans, 1.0).astype(np.float64)
-        missed, found = np.zeros(len(wanted)), []
+        missed, found = np.zeros(len(wanted)), list[Numbers]()
         for left in spread.folds(rows.block[kept], FOLDS, random):
             slopes = _ridge((given / size)[~left], wanted[~left], weight[~left])
             missed[left] = wanted[left] - (given / size)[left] @ slopes
@@ -69,7 +69,9 @@ def _ridge(given: Numbers, wanted: Numbers, weight: Numbers) -> Numbers:
     """Weighted ridge regression, the constant not drawn towards nothing."""
     penalty = RIDGE * np.eye(given.shape[1])
     penalty[0, 0] = 0.0
-    found: Numbers = np.linalg.solve(given.T @ (weight[:, None] * given) + penalty, given.T @ (weight * wanted))
+    found: Numbers = np.asarray(
+        np.linalg.solve(given.T @ (weight[:, None] * given) + penalty, given.T @ (weight * wanted)), np.float64
+    )
     return found
 
 
