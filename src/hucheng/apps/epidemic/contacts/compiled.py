@@ -1,0 +1,23 @@
+"""Loops over columns at the speed of C, compiled once and kept in a cache where one can be written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from numba import njit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def compiled(function: F) -> F:
+    """The function compiled on its first call, without the interpreter's lock.
+
+    The machine code is kept beside the source, or in the user's cache folder; where neither can be written it is
+    compiled anew in each process (some seconds) and works all the same.
+    """
+    try:
+        found: F = njit(cache=True, nogil=True)(function)
+    except (RuntimeError, OSError):
+        found = njit(nogil=True)(function)
+    return found

@@ -1,0 +1,184 @@
+"""A day of an index: the stays that begin on it, as columns in two orders, in memory or mapped from files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hucheng.apps.epidemic.contacts import sorting
+from hucheng.apps.epidemic.contacts.clock import SECONDS_A_DAY
+from hucheng.errors import BadRequest, LakeError
+
+Codes = NDArray[np.int32]
+COLUMNS = ("person", "arrive", "leave", "place_offsets", "order", "person_offsets")
+
+
+@dataclass(frozen=True)
+class Day:
+    """Stays of one day (of their own clock), sorted by place, class of length and arrival."""
+
+    number: int
+    """Days since 1970-01-01; its zero is at ``number`` × 86,400 s."""
+    person: Codes
+    arrive: Codes
+    """Seconds since the day's zero; so is ``leave``."""
+    leave: Codes
+    place_offsets: Codes
+    """Where the stays of place p and class k begin: at place_offsets[p × CLASSES + k]."""
+    order: Codes
+    """Rows of the columns above, sorted by person."""
+    person_offsets: Codes
+    """Where the stays of a person begin in ``order``."""
+    reach: NDArray[np.int64]
+    """Seconds: the longest stay of each class."""
+    first: int
+    """Seconds of the clock: the first arrival, the last one, and the last departure."""
+    last: int
+    end: int
+
+    @property
+    def begin(self) -> int:
+        """The day's zero on the clock, in seconds."""
+        return self.number * SECONDS_A_DAY
+
+    @property
+    def name(self) -> str:
+        return str(np.datetime64(self.number, "D"))
+
+    @property
+    def places(self) -> Codes:
+        """The place of each row."""
+        keys = np.repeat(np.arange(len(self.place_offsets) - 1, dtype=np.int32), np.diff(self.place_offsets))
+        return keys // sorting.CLASSES
+
+    def digest(self) -> str:
+        """The same for the same stays, however many ids the dictionaries have by now."""
+        used = int(np.searchsorted(self.place_offsets, len(self.person)))
+        found = hashlib.blake2b(str(self.number).encode(), digest_size=16)
+        for column in (self.person, self.arrive, self.leave, self.place_offsets[:used]):
+            found.update(np.ascontiguousarray(column).data)
+        return found.hexdigest()
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Write the columns, safely on disk, into a new folder; returns what the manifest must say of the day."""
+        folder.mkdir(parents=True)
+        for name in COLUMNS:
+            with (folder / f"{name}.npy").open("wb") as file:
+                np.save(file, getattr(self, name))
+                sync(file.fileno())
+        sync_folder(folder)
+        return {
+            "day": self.name,
+            "folder": folder.name,
+            "stays": len(self.person),
+            "first": self.first,
+            "last": self.last,
+            "end": self.end,
+            "reach": self.reach.tolist(),
+            "digest": self.digest(),
+            "bytes": {name: (folder / f"{name}.npy").stat().st_size for name in COLUMNS},
+        }
+
+    @classmethod
+    def open(cls, folder: Path, told: dict[str, Any]) -> Day:
+        """The day as its files are, mapped, not read. Raises LakeError where a file is not as the manifest says."""
+        columns = {}
+        for name in COLUMNS:
+            file = folder / f"{name}.npy"
+            try:
+                if file.stat().st_size != told["bytes"][name]:
+                    raise ValueError("its size is another")
+                columns[name] = np.load(file, mmap_mode="r").view(np.ndarray)
+            except (OSError, ValueError) as error:
+                raise LakeError(
+                    f"a file of the index is damaged or gone: {error}",
+                    where=str(file),
+                    mend="build the day again with --replace",
+                ) from None
+        number = int(np.datetime64(told["day"], "D").astype(int))
+        reach = np.array(told["reach"], np.int64)
+        return cls(number, **columns, reach=reach, first=told["first"], last=told["last"], end=told["end"])
+
+
+@dataclass
+class Presence:
+    """Until when and where each person is known to be, carried from day to day."""
+
+    until: NDArray[np.int64]
+    where: Codes
+
+    @classmethod
+    def nobody(cls, people: int) -> Presence:
+        return cls(np.full(people, np.iinfo(np.int64).min), np.full(people, -1, np.int32))
+
+    def after(self, day: Day) -> None:
+        """Take in the stays of an earlier day that last into later ones."""
+        late = np.flatnonzero(day.leave >= SECONDS_A_DAY // 2)
+        late = late[np.argsort(day.leave[late], kind="stable")]
+        self.until[day.person[late]] = day.begin + day.leave[late].astype(np.int64)
+        self.where[day.person[late]] = day.places[late]
+
+
+def day_of(
+    number: int, rows: Codes, people: int, places: int, presence: Presence
+) -> tuple[Day, int, int]:
+    """A day from its stays, (n, 4): person, place, arrival and departure in seconds since the day's zero.
+
+    Returns the day, how many stays were joined to another, and how many begin while their person is elsewhere.
+    """
+    if len(rows) >= 2**31 - 1 or places * sorting.CLASSES >= 2**31:
+        raise BadRequest(f"{len(rows):,} stays of one day at {places:,} places are too many", mend="split the city")
+    person, place, arrive, leave = (np.ascontiguousarray(rows[:, one]) for one in range(4))
+    order = _by_time(arrive)
+    order = sorting.order_by(person, sorting.order_by(place, order, places), people)
+    person, place, arrive, leave = sorting.merge(person, place, arrive, leave, order)
+    order = _by_time(arrive)
+    at_two = sorting.elsewhere(
+        person, place, arrive, leave, sorting.order_by(person, order, people),
+        number * SECONDS_A_DAY, presence.until, presence.where,
+    )  # fmt: skip
+    reach = np.zeros(sorting.CLASSES, np.int64)
+    keys = sorting.classes(place, arrive, leave, np.array(sorting.EDGES), reach)
+    order = sorting.order_by(keys, order, places * sorting.CLASSES)
+    person, arrive, leave = person[order], arrive[order], leave[order]
+    by_person = sorting.order_by(person, np.arange(len(person), dtype=np.int32), people)
+    begin = number * SECONDS_A_DAY
+    ends = (int(arrive.min()), int(arrive.max()), int(leave.max())) if len(arrive) else (0, 0, 0)
+    day = Day(
+        number, person, arrive, leave, sorting.offsets(keys, places * sorting.CLASSES), by_person,
+        sorting.offsets(person, people), reach, *(begin + one for one in ends),
+    )  # fmt: skip
+    for name in COLUMNS:
+        getattr(day, name).flags.writeable = False
+    return day, len(rows) - len(person), int(at_two)
+
+
+def sync(number: int) -> None:
+    """Have a file on disk, not on its way there."""
+    os.fsync(number)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have a folder's list of names on disk."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        sync(held)
+    finally:
+        os.close(held)
+
+
+def _by_time(arrive: Codes) -> Codes:
+    """Rows by arrival, equal ones as they stood."""
+    if not len(arrive):
+        return np.zeros(0, np.int32)
+    low = int(arrive.min())
+    found: Codes = sorting.order_by(
+        arrive - low, np.arange(len(arrive), dtype=np.int32), int(arrive.max()) - low + 1
+    )
+    return found

@@ -1,0 +1,351 @@
+"""The index of a city's visits: a folder with a day a folder, dictionaries of ids, and a manifest that names them.
+
+The manifest is the only truth. Whatever is written goes into new names first, and stands when the manifest has been
+replaced; a process that dies before leaves the index as it was, and its remains go with the next build.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from hucheng.apps.epidemic.contacts import cases as given
+from hucheng.apps.epidemic.contacts import days as daily
+from hucheng.apps.epidemic.contacts import ids, sorting
+from hucheng.apps.epidemic.contacts.building import Build
+from hucheng.apps.epidemic.contacts.clock import Form
+from hucheng.apps.epidemic.contacts.days import Day, Presence
+from hucheng.apps.epidemic.contacts.found import Contacts
+from hucheng.apps.epidemic.contacts.ids import Dictionary
+from hucheng.apps.epidemic.contacts.search import Search
+from hucheng.apps.epidemic.contacts.visits import Reader, Report, Source
+from hucheng.errors import BadRequest, LakeError, NotFound, Unavailable
+from hucheng.files import Writer
+from hucheng.tables import as_arrow
+
+FORMAT = "hucheng.contacts"
+VERSION = 1
+MANIFEST, LEFT_OUT = "manifest.json", "left-out.csv"
+
+
+@dataclass(frozen=True)
+class Added:
+    """What a build did: days added, replaced, or there already with the same stays; and what it found in the visits."""
+
+    added: tuple[str, ...]
+    replaced: tuple[str, ...]
+    same: tuple[str, ...]
+    report: Report
+
+
+@dataclass
+class Index:
+    """Visits of a city, ready to be searched. Made by `build`, `open`, or in memory by `of`."""
+
+    days: list[Day]
+    people: Dictionary
+    places: Dictionary
+    form: Form
+    report: Report = field(default_factory=Report)
+    folder: Path | None = None
+
+    @cached_property
+    def search(self) -> Search:
+        return Search(self.days)
+
+    @property
+    def stays(self) -> int:
+        return sum(len(day.person) for day in self.days)
+
+    def contacts(self, cases: Any, minutes: float = 15, ring: int = 1) -> Contacts:
+        """Contacts of cases (a table of any kind: person, from, until), overlapping at least ``minutes``.
+
+        Raises BadRequest where the cases cannot be understood, or write times in another form than the visits.
+        """
+        return Contacts(self, given.read(as_arrow(cases), self.form), minutes, ring)
+
+    @classmethod
+    def of(cls, visits: Any, rejected: Callable[[pa.Table], None] | None = None) -> Index:
+        """An index in memory, of a table of any kind or of files (`Source`); what is too much goes through a scratch
+        folder that is gone afterwards."""
+        sources = visits if callable(visits) else lambda: [Source("visits", [as_arrow(visits)])]
+        with tempfile.TemporaryDirectory(prefix="hucheng-") as scratch:
+            reader = Reader()
+            build = Build(Path(scratch), reader, None, None)
+            build.read(sources, rejected or (lambda _: None))
+            people, places = (
+                Dictionary(coder.kind, [segment]) for coder, segment in zip(build.coders, build.segments, strict=True)
+            )
+            found = list(build.days(Presence.nobody(len(people))))
+        assert reader.form is not None
+        return cls(found, people, places, reader.form, reader.report)
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Index:
+        """An index on disk; columns are mapped, not read. Raises NotFound, or LakeError where it is damaged."""
+        folder = Path(folder)
+        told = _manifest(folder)
+        if told is None:
+            raise NotFound("there is no index", where=str(folder), mend="build one: hucheng epidemic index VISITS… --out DIR")
+        dictionaries = [_dictionary(folder, told["ids"][name]) for name in ("people", "places")]
+        days = [Day.open(folder / "days" / day["folder"], day) for day in told["days"]]
+        return cls(days, *dictionaries, Form(**told["times"]), folder=folder)
+
+    @classmethod
+    def build(
+        cls, visits: Any, folder: Path | str, replace: bool = False, tell: Callable[[str], None] | None = None
+    ) -> tuple[Index, Added]:
+        """Build an index of visits, or add days to it. ``visits``: paths, or a table of any kind.
+
+        A day that is there already is refused unless its stays are the same, or ``replace`` is said; then nothing is
+        changed. Raises BadRequest, and Unavailable while another build is at work on the folder.
+        """
+        folder = Path(folder)
+        sources = _sources(visits)
+        with _alone(folder):
+            added = _Addition(folder, replace, tell or (lambda _: None)).run(sources)
+        return cls.open(folder), added
+
+    def add(self, visits: Any, replace: bool = False) -> tuple[Index, Added]:
+        """The index with more days; see `build`."""
+        if self.folder is None:
+            raise BadRequest("this index lies in memory", mend="build it in a folder to add days")
+        return self.build(visits, self.folder, replace)
+
+    def verify(self) -> None:
+        """Read everything and compare it with the manifest's digests. Raises LakeError for the first that differs."""
+        told = (_manifest(self.folder) or {"days": []}) if self.folder else {"days": []}
+        for day, one in zip(self.days, told["days"], strict=True):
+            if day.digest() != one["digest"]:
+                raise LakeError("a day is not as it was written", where=day.name, mend="build it again with --replace")
+
+
+class _Addition:
+    """One run of a build, from the manifest that was there to the one that replaces it."""
+
+    def __init__(self, folder: Path, replace: bool, tell: Callable[[str], None]) -> None:
+        self.folder, self.replace, self.tell = folder, replace, tell
+        self.told = _manifest(folder)
+        self.generation = (self.told or {"generation": 0})["generation"] + 1
+        _sweep(folder, self.told)
+
+    def run(self, sources: Callable[[], list[Source]]) -> Added:
+        told = self.told
+        known = [None if told is None else _dictionary(self.folder, told["ids"][one]) for one in ("people", "places")]
+        reader = Reader(None if told is None else Form(**told["times"]))
+        there = {} if told is None else {day["day"]: day for day in told["days"]}
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=self.folder) as scratch:
+            left_out = _LeftOut(self.folder / LEFT_OUT)
+            build = Build(Path(scratch), reader, *known)
+            with left_out:
+                build.read(sources, left_out)
+            self._refuse_unless_same_shape(build)
+            presence = self._presence(build, there)
+            fresh, same, clash = {}, [], []
+            for day in build.days(presence):
+                self.tell(day.name)
+                old = there.get(day.name)
+                if old is not None and old["digest"] == day.digest():
+                    same.append(day.name)
+                elif old is not None and not self.replace:
+                    clash.append(day.name)
+                elif not clash:
+                    fresh[day.name] = day.save(self.folder / "days" / f"{day.name}.{self.generation}")
+        if clash:
+            _sweep(self.folder, told)
+            raise BadRequest(
+                f"{len(clash)} days are there already, with other stays: {given.named(clash)}",
+                where=str(self.folder),
+                mend="to put these in place of those, say --replace, with all visits of the days; nothing was changed",
+            )
+        if fresh:
+            self._publish(build, reader, there | fresh)
+        replaced = tuple(name for name in fresh if name in there)
+        return Added(tuple(name for name in fresh if name not in there), replaced, tuple(same), reader.report)
+
+    def _refuse_unless_same_shape(self, build: Build) -> None:
+        free = shutil.disk_usage(self.folder).free
+        needed = build.reader.report.kept * 16
+        if free < needed:
+            raise BadRequest(
+                f"the index needs some {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+                where=str(self.folder),
+                mend="make room, or choose another disk",
+            )
+
+    def _presence(self, build: Build, there: dict[str, Any]) -> Presence:
+        """Who is known to stay somewhere into the first of the new days, from the three days before it."""
+        presence = Presence.nobody(len(build.coders[0]))
+        first = build.split.days[0]
+        for number in range(first - 3, first):
+            told = there.get(str(np.datetime64(number, "D")))
+            if told is not None:
+                presence.after(Day.open(self.folder / "days" / told["folder"], told))
+        return presence
+
+    def _publish(self, build: Build, reader: Reader, days: dict[str, Any]) -> None:
+        """Write the new ids, then the manifest that makes all of it stand."""
+        told = {"people": {}, "places": {}} if self.told is None else self.told["ids"]
+        names = {}
+        for name, coder, segment in zip(("people", "places"), build.coders, build.segments, strict=True):
+            held = told[name].get("segments", [])
+            if len(segment):
+                held = [*held, _save_ids(self.folder / "ids", f"{name}.{self.generation}", coder.kind, segment)]
+            names[name] = {"kind": coder.kind, "count": len(coder), "segments": held}
+        assert reader.form is not None
+        ordered = [days[name] for name in sorted(days)]
+        _write_manifest(
+            self.folder,
+            {
+                "format": FORMAT,
+                "version": VERSION,
+                "generation": self.generation,
+                "classes_s": list(sorting.EDGES),
+                "times": reader.form.as_json(),
+                "stays": sum(day["stays"] for day in ordered),
+                "ids": names,
+                "days": ordered,
+            },
+        )
+        _sweep(self.folder, _manifest(self.folder))
+
+
+class _LeftOut:
+    """The file of visits that were left out in this build; gone where none is."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.writer: Writer | None = None
+
+    def __call__(self, table: pa.Table) -> None:
+        if not table.num_columns:  # reading begins anew
+            self.writer = Writer(self.path)
+            return
+        self.writer = self.writer or Writer(self.path)
+        self.writer.write(table)
+
+    def __enter__(self) -> _LeftOut:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self.writer is not None:
+            self.writer.close(done=kind is None)
+        elif kind is None:
+            self.path.unlink(missing_ok=True)
+
+
+def _sources(visits: Any) -> Callable[[], list[Source]]:
+    """Visits as something that can be read, and read again."""
+    if isinstance(visits, str | Path):
+        visits = [visits]
+    if isinstance(visits, Sequence) and all(isinstance(one, str | Path) for one in visits):
+        return lambda: [Source.of_file(Path(one)) for one in visits]
+    table = as_arrow(visits)
+    return lambda: [Source("visits", [table])]
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else builds in the folder meanwhile; the lock ends with the process."""
+    try:
+        (folder / "days").mkdir(parents=True, exist_ok=True)
+        (folder / "ids").mkdir(exist_ok=True)
+        held = (folder / ".lock").open("w")
+    except OSError as error:
+        raise BadRequest(f"cannot write: {error.strerror or error}", where=str(folder), mend="check the folder") from None
+    with held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Unavailable("another build is at work", where=str(folder), mend="wait until it is done") from None
+        yield
+
+
+def _sweep(folder: Path, told: dict[str, Any] | None) -> None:
+    """Take away what no manifest names: remains of builds that died, and days that were replaced."""
+    days = {day["folder"] for day in told["days"]} if told else set()
+    names = {one["file"] for name in told["ids"].values() for one in name["segments"]} if told else set()
+    for one in (folder / "days").iterdir():
+        if one.name not in days:
+            shutil.rmtree(one)
+    for one in (folder / "ids").iterdir():
+        if one.name not in names:
+            one.unlink()
+    for one in folder.glob(".building-*"):
+        shutil.rmtree(one)
+
+
+def _manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest; None where there is none. Raises LakeError for one that is damaged or of another version."""
+    file = folder / MANIFEST
+    try:
+        told: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise LakeError(f"the manifest cannot be read: {error}", where=str(file), mend="build the index anew") from None
+    if told.get("format") != FORMAT or told.get("version") != VERSION or told.get("classes_s") != list(sorting.EDGES):
+        raise LakeError(
+            f"the index is of version {told.get('version')}, this Hucheng reads {VERSION}",
+            where=str(file),
+            mend="build it anew",
+        )
+    return told
+
+
+def _write_manifest(folder: Path, told: dict[str, Any]) -> None:
+    aside = folder / f".{MANIFEST}.new"
+    daily.sync_folder(folder / "days")
+    daily.sync_folder(folder / "ids")
+    with aside.open("w", encoding="utf-8") as file:
+        json.dump(told, file, indent=1, ensure_ascii=False)
+        file.flush()
+        daily.sync(file.fileno())
+    os.replace(aside, folder / MANIFEST)  # noqa: PTH105
+    daily.sync_folder(folder)
+
+
+def _save_ids(folder: Path, name: str, kind: str, segment: Any) -> dict[str, Any]:
+    """A segment of ids as a file."""
+    path = folder / (f"{name}.npy" if kind == ids.NUMBERS else f"{name}.arrow")
+    with path.open("wb") as file:
+        if kind == ids.NUMBERS:
+            np.save(file, segment)
+        else:
+            table = pa.table({"id": segment})
+            with pa.ipc.new_file(file, table.schema) as writer:
+                writer.write_table(table)
+        file.flush()
+        daily.sync(file.fileno())
+    return {"file": path.name, "count": len(segment), "bytes": path.stat().st_size}
+
+
+def _dictionary(folder: Path, told: dict[str, Any]) -> Dictionary:
+    segments = []
+    for one in told["segments"]:
+        path = folder / "ids" / one["file"]
+        try:
+            if path.stat().st_size != one["bytes"]:
+                raise ValueError("its size is another")
+            if told["kind"] == ids.NUMBERS:
+                segments.append(np.load(path, mmap_mode="r").view(np.ndarray))
+            else:
+                with pa.memory_map(str(path)) as held:
+                    segments.append(pa.ipc.open_file(held).read_all().column(0).combine_chunks())
+        except (OSError, ValueError) as error:
+            raise LakeError(
+                f"a file of the index is damaged or gone: {error}", where=str(path), mend="build the index anew"
+            ) from None
+    return Dictionary(told["kind"], segments)
