@@ -12,10 +12,7 @@ from hucheng.apps.epidemic.contacts import clock, kernels
 from hucheng.apps.epidemic.contacts.clock import Form
 from hucheng.apps.epidemic.contacts.ids import Dictionary
 
-_SUMS = (
-    ("seconds", np.int64), ("times", np.int32), ("cases", np.int32), ("latest", np.int32),
-    ("first", np.int64), ("last", np.int64), ("who", np.int32),
-)  # fmt: skip
+COLUMNS = 6
 
 
 class Exposures:
@@ -24,7 +21,7 @@ class Exposures:
     def __init__(self, people: int) -> None:
         self._slot = np.zeros(people, np.int32)
         self._used = 0
-        self._sums = {name: np.zeros(1 << 10, kind) for name, kind in _SUMS}
+        self._sums = np.empty((1 << 10, COLUMNS), np.int64)
 
     def __len__(self) -> int:
         return self._used
@@ -34,29 +31,24 @@ class Exposures:
     ) -> None:
         """Take in overlaps: codes of the person and of the case, seconds."""
         room = self._used + min(len(person), len(self._slot) - self._used)
-        if room > len(self._sums["who"]):
-            for name, held in self._sums.items():
-                grown = np.empty(max(room, 2 * len(held)), held.dtype)
-                grown[: self._used] = held[: self._used]
-                self._sums[name] = grown
-        sums = self._sums
-        self._used = kernels.exposed(
-            person, case, begin, end, self._slot, self._used, sums["seconds"], sums["times"], sums["cases"],
-            sums["latest"], sums["first"], sums["last"], sums["who"],
-        )  # fmt: skip
+        if room > len(self._sums):
+            grown = np.empty((max(room, 2 * len(self._sums)), COLUMNS), np.int64)
+            grown[: self._used] = self._sums[: self._used]
+            self._sums = grown
+        self._used = kernels.exposed(person, case, begin, end, self._slot, self._used, self._sums)
 
     def table(self, people: Dictionary, form: Form) -> pa.Table:
         """One row a person, in the order of the dictionary: person, minutes, overlaps, cases, first, last."""
-        order = np.argsort(self._sums["who"][: self._used])
-        sums = {name: held[: self._used][order] for name, held in self._sums.items()}
+        who = np.flatnonzero(self._slot).astype(np.int32)
+        sums = self._sums[self._slot[who] - 1]
         return pa.table(
             {
-                "person": people.take(sums["who"]),
-                "minutes": pa.array(sums["seconds"] / 60.0),
-                "overlaps": pa.array(sums["times"]),
-                "cases": pa.array(sums["cases"]),
-                "first": clock.write(sums["first"], form),
-                "last": clock.write(sums["last"], form),
+                "person": people.take(who),
+                "minutes": pa.array(sums[:, 0] / 60.0),
+                "overlaps": pa.array(np.ascontiguousarray(sums[:, 3])),
+                "cases": pa.array(np.ascontiguousarray(sums[:, 4])),
+                "first": clock.write(np.ascontiguousarray(sums[:, 1]), form),
+                "last": clock.write(np.ascontiguousarray(sums[:, 2]), form),
             }
         )
 

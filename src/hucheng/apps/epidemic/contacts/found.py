@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -13,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hucheng.apps.epidemic.contacts import cases as given
-from hucheng.apps.epidemic.contacts import clock
+from hucheng.apps.epidemic.contacts import clock, kernels
 from hucheng.apps.epidemic.contacts.cases import Cases
 from hucheng.apps.epidemic.contacts.clock import Form
 from hucheng.apps.epidemic.contacts.exposure import Exposures, counted_once
@@ -22,6 +21,7 @@ from hucheng.apps.epidemic.contacts.search import AT_ONCE, Overlaps, Search, Sta
 from hucheng.errors import BadRequest
 
 RINGS = (1, 2)
+EVERYTHING = 1 << 62
 
 
 class City(Protocol):
@@ -43,10 +43,10 @@ def seconds_of(minutes: float) -> int:
 
 
 class Contacts:
-    """Contacts of cases: `overlaps` is one row an overlap, `persons` one row a person; both are found when asked for.
+    """Contacts of cases: `overlaps`, one row an overlap; `people`, everybody met; `persons`, what it adds up to for each.
 
-    `pieces` gives the overlaps some cases at a time, for results that are larger than memory; `persons` afterwards
-    stands for all of them.
+    Each is found when it is asked for. `pieces` gives the overlaps some cases at a time, for results that are larger
+    than memory.
     """
 
     def __init__(self, city: City, cases: Cases, minutes: float = 15, ring: int = 1) -> None:
@@ -56,37 +56,45 @@ class Contacts:
         self.need = seconds_of(minutes)
         self.codes = city.people.codes(cases.person)
         self.stays = stays_of(city.search.days, self.codes, cases.begin, cases.end)
-        self._exposures: Exposures | None = None
         self._once = _periods_overlap(self.codes, cases)
 
     @cached_property
     def overlaps(self) -> pa.Table:
         """All overlaps: person, case, place, from, until, minutes; of two rings also ring and via."""
-        parts = list(self.pieces(1 << 62))
+        parts = [piece for found in self._found for piece in self._tables(found, EVERYTHING)]
         return pa.concat_tables(parts) if parts else self._empty()
 
     @cached_property
+    def people(self) -> pa.Array:
+        """Ids of everybody met, each once, in the order of the dictionary. Of the first ring."""
+        marks = np.zeros(len(self.city.people), np.bool_)
+        for found in self._found:
+            kernels.mark(found.person, marks)
+        return self.city.people.take(np.flatnonzero(marks).astype(np.int32))
+
+    @cached_property
     def persons(self) -> pa.Table:
-        """Everybody met: person, minutes, overlaps, cases, first, last. Of the first ring only."""
-        if self._exposures is None:
-            for _ in self._blocks(1 << 62):
-                pass
-        assert self._exposures is not None
-        return self._exposures.table(self.city.people, self.city.form)
+        """Everybody met: person, minutes, overlaps, cases, first, last. Of the first ring."""
+        exposures = self.exposures()
+        for found in self._found:
+            self._expose(exposures, found)
+        return self.ranked(exposures)
 
-    @property
-    def many(self) -> int:
-        """How many people were met."""
-        return self.persons.num_rows if self._exposures is None else len(self._exposures)
+    def exposures(self) -> Exposures:
+        """Empty sums, to be given to `pieces`."""
+        return Exposures(len(self.city.people))
 
-    def pieces(self, at_once: int = AT_ONCE) -> Iterator[pa.Table]:
-        """Tables of overlaps of some cases at a time."""
-        from hucheng.apps.epidemic.contacts.rings import second
+    def ranked(self, exposures: Exposures) -> pa.Table:
+        """Sums as a table, the longest exposed first."""
+        found = exposures.table(self.city.people, self.city.form)
+        order = np.argsort(-np.asarray(found.column("minutes")), kind="stable")
+        return found.take(pa.array(order))
 
-        for found in self._blocks(at_once):
-            yield self._table(found)
-            if self.ring == 2:
-                yield from second(self, found, at_once)
+    def pieces(self, exposures: Exposures, at_once: int = AT_ONCE) -> Iterator[pa.Table]:
+        """Tables of overlaps of some cases at a time; each person's sums are brought up to date."""
+        for found in self.city.search.overlaps(self.stays, self.need, at_once):
+            self._expose(exposures, found)
+            yield from self._tables(found, at_once)
 
     def notes(self) -> list[str]:
         """What a person should know of the cases: left out, unknown, or nowhere within their period."""
@@ -109,23 +117,26 @@ class Contacts:
             )
         return found
 
-    def _blocks(self, at_once: int) -> Iterator[Overlaps]:
-        exposures = Exposures(len(self.city.people))
-        for found in self.city.search.overlaps(self.stays, self.need, at_once):
-            period = found.period
-            case = self.codes[period]
-            twice = self._once[period] if self._once.any() else None
-            if twice is not None and twice.any():
-                place = np.repeat(found.stays.place, found.counts)
-                exposures.add(
-                    *counted_once(found.person[twice], case[twice], place[twice], found.begin[twice], found.end[twice])
-                )
-                found_once = (found.person[~twice], case[~twice], found.begin[~twice], found.end[~twice])
-                exposures.add(*found_once)
-            else:
-                exposures.add(found.person, case, found.begin, found.end)
-            yield found
-        self._exposures = exposures
+    @cached_property
+    def _found(self) -> list[Overlaps]:
+        return list(self.city.search.overlaps(self.stays, self.need, EVERYTHING))
+
+    def _tables(self, found: Overlaps, at_once: int) -> Iterator[pa.Table]:
+        from hucheng.apps.epidemic.contacts.rings import second
+
+        yield self._table(found)
+        if self.ring == 2:
+            yield from second(self, found, at_once)
+
+    def _expose(self, exposures: Exposures, found: Overlaps) -> None:
+        """Add overlaps to the sums; what two periods of a case list is counted once."""
+        period = found.period
+        case, begin, end = self.codes[period], found.begin, found.end
+        if not self._once[found.stays.period].any():
+            exposures.add(found.person, case, begin, end)
+            return
+        place = np.repeat(found.stays.place, found.counts)
+        exposures.add(*counted_once(found.person, case, place, begin, end))
 
     def _table(self, found: Overlaps, ring: int = 1, case: Any = None, via: Any = None) -> pa.Table:
         """Overlaps with ids and times as they came in."""
@@ -134,8 +145,8 @@ class Contacts:
             case = self.codes[found.stays.period]
         columns = {
             "person": city.people.take(found.person),
-            "case": city.people.take(np.repeat(case, found.counts)),
-            "place": city.places.take(np.repeat(found.stays.place, found.counts)),
+            "case": _each(city.people.take(case), found.counts),
+            "place": _each(city.places.take(found.stays.place), found.counts),
             "from": clock.write(found.begin, form),
             "until": clock.write(found.end, form),
             "minutes": pa.array((found.end - found.begin) / 60.0),
@@ -143,7 +154,7 @@ class Contacts:
         if self.ring == 2:
             none = np.full(len(found.stays), -1, np.int32)
             columns["ring"] = pa.array(np.full(len(found.person), ring, np.int8))
-            columns["via"] = city.people.take(np.repeat(none if via is None else via, found.counts))
+            columns["via"] = _each(city.people.take(none if via is None else via), found.counts)
         return pa.table(columns)
 
     def _empty(self) -> pa.Table:
@@ -155,6 +166,13 @@ class Contacts:
         return self._empty().schema
 
 
+def _each(ids: pa.Array, counts: NDArray[np.int64]) -> pa.Array:
+    """Every id as often as is said."""
+    if pa.types.is_int64(ids.type) and not ids.null_count:
+        return pa.array(np.repeat(np.asarray(ids), counts))
+    return ids.take(pa.array(np.repeat(np.arange(len(ids)), counts)))
+
+
 def _periods_overlap(codes: NDArray[np.int32], cases: Cases) -> NDArray[np.bool_]:
     """Periods of people some of whose periods share time."""
     order = np.lexsort((cases.begin, codes))
@@ -162,16 +180,3 @@ def _periods_overlap(codes: NDArray[np.int32], cases: Cases) -> NDArray[np.bool_
     same = (np.diff(codes[order]) == 0) & (codes[order][1:] >= 0)
     overlap = same & (cases.begin[order][1:] < end[:-1])
     return np.isin(codes, codes[order][1:][overlap])
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Counts of a run, for the terminal and for programs."""
-
-    cases: int
-    overlaps: int
-    people: int
-    notes: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        return {"cases": self.cases, "overlaps": self.overlaps, "people": self.people, "notes": list(self.notes)}

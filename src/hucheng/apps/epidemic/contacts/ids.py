@@ -86,11 +86,9 @@ class Dictionary:
     def take(self, codes: NDArray[np.int32]) -> pa.Array:
         """Ids of codes; null for -1."""
         if self.kind == NUMBERS:
-            if len(codes) and codes.min() >= 0:
-                return pa.array(self._whole[codes])
-            known = codes >= 0
-            some = self._whole[np.where(known, codes, 0)] if len(self) else np.zeros(len(codes), np.int64)
-            return pa.array(some, mask=~known)
+            found = np.empty(len(codes), np.int64)
+            unknown = _ids_of(self._whole, codes, found)
+            return pa.array(found, mask=codes < 0) if unknown else pa.array(found)
         return pc.cast(self._whole.take(pa.array(codes, mask=codes < 0)), pa.string())
 
     def _code(self, one: Any) -> int:
@@ -165,8 +163,10 @@ class Coder:
     def _numbers(self, ids: NDArray[np.int64]) -> NDArray[np.int32]:
         most = self._used + len(ids)
         if 2 * most > len(self._table):
-            self._table = np.full(1 << (2 * most - 1).bit_length() + 1, -1, np.int32)
-            self._ids = np.concatenate([self._ids[: self._used], np.zeros(2 * most - self._used, np.int64)])
+            self._table = np.full(1 << (4 * most).bit_length(), -1, np.int32)
+            self._ids = np.concatenate(
+                [self._ids[: self._used], np.zeros(len(self._table) // 2 - self._used, np.int64)]
+            )
             _refill(self._ids, self._used, self._table)
         found = np.empty(len(ids), np.int32)
         self._used = _number_codes(ids, self._ids, self._used, self._table, found)
@@ -197,6 +197,17 @@ def _whole(column: Any) -> Any:
 def _number(word: str | None) -> int | None:
     """The number that a text is, if it is written as numbers are."""
     return int(word) if word is not None and word.lstrip("-").isdecimal() and str(int(word)) == word and len(word) < 19 else None
+
+
+@compiled
+def _ids_of(ids, codes, found):  # type: ignore[no-untyped-def]
+    """Set the id of each code, 0 for -1; returns how many are -1."""
+    unknown = 0
+    for row in range(len(codes)):
+        code = codes[row]
+        unknown += code < 0
+        found[row] = ids[code] if code >= 0 else 0
+    return unknown
 
 
 @compiled

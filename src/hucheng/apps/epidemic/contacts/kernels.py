@@ -109,10 +109,42 @@ def joined(first, second, begin, end, order):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def exposed(person, case, begin, end, slot, used, seconds, times, cases, latest, first, last, who):  # type: ignore[no-untyped-def]
-    """Add overlaps to each person's sums. ``slot``: place of a person's sums, plus one; new people take the next.
+def on_two_days(person, many, again):  # type: ignore[no-untyped-def]
+    """Set ``again`` for pieces of people who have pieces on several days of one case's stay.
 
-    Overlaps of a case must come side by side. Returns how many people there are.
+    ``many``: how many pieces each stay has on each day; pieces lie in that order.
+    """
+    begin = 0
+    for stay in range(len(many)):
+        pieces = many[stay].sum()
+        size = 4
+        while size < 2 * pieces:
+            size *= 2
+        mask = size - 1
+        who = np.full(size, -1, np.int32)
+        when = np.zeros(size, np.int32)
+        for turn in range(2):
+            row = begin
+            for day in range(many.shape[1]):
+                for _ in range(many[stay, day]):
+                    one = person[row]
+                    at = (one * 0x9E3779B1 >> 7) & mask
+                    while who[at] >= 0 and who[at] != one:
+                        at = (at + 1) & mask
+                    if turn == 1:
+                        again[row] = when[at] < 0
+                    elif who[at] < 0:
+                        who[at], when[at] = one, day
+                    elif when[at] != day:
+                        when[at] = -1
+                    row += 1
+        begin += pieces
+
+
+@compiled
+def exposed(person, case, begin, end, slot, used, sums):  # type: ignore[no-untyped-def]
+    """Add overlaps to each person's sums: seconds, first, last, overlaps, cases, latest case. ``slot``: row of a
+    person's sums, plus one; new people take the next. Overlaps of a case come side by side. Returns the rows in use.
     """
     for row in range(len(person)):
         at = slot[person[row]] - 1
@@ -120,14 +152,19 @@ def exposed(person, case, begin, end, slot, used, seconds, times, cases, latest,
             at = used
             used += 1
             slot[person[row]] = used
-            who[at], latest[at] = person[row], -1
-            first[at], last[at] = begin[row], end[row]
-            seconds[at], times[at], cases[at] = 0, 0, 0
-        seconds[at] += end[row] - begin[row]
-        times[at] += 1
-        if latest[at] != case[row]:
-            latest[at] = case[row]
-            cases[at] += 1
-        first[at] = min(first[at], begin[row])
-        last[at] = max(last[at], end[row])
+            sums[at, 0], sums[at, 1], sums[at, 2], sums[at, 3], sums[at, 4], sums[at, 5] = 0, begin[row], end[row], 0, 0, -1
+        sums[at, 0] += end[row] - begin[row]
+        sums[at, 1] = min(sums[at, 1], begin[row])
+        sums[at, 2] = max(sums[at, 2], end[row])
+        sums[at, 3] += 1
+        if sums[at, 5] != case[row]:
+            sums[at, 5] = case[row]
+            sums[at, 4] += 1
     return used
+
+
+@compiled
+def mark(person, marks):  # type: ignore[no-untyped-def]
+    """Mark people."""
+    for one in person:
+        marks[one] = True

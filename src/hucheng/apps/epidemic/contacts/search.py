@@ -173,21 +173,30 @@ class Search:
 
     def _joined(self, stays: Stays, slow: NDArray[np.int64], need: int) -> tuple[NDArray[Any], ...]:
         """Overlaps of stays that meet stays of several days: stay, person, beginning, end, in the order of stays."""
-        parts: list[tuple[NDArray[Any], ...]] = []
-        for day in self.days:
-            rows = slow[(stays.begin[slow] < day.end) & (stays.end[slow] > day.first)]
-            asked, many = _asked(stays, rows, day), np.zeros(len(rows), np.int64)
-            kernels.overlaps(*_columns(day), *asked, 1, many)
-            total = int(many.sum())
-            out = np.empty(total, np.int32), np.empty(total, np.int64), np.empty(total, np.int64)
-            kernels.fill(*_columns(day), *asked, 1, day.begin, np.cumsum(many) - many, *out)
-            parts.append((np.repeat(rows, many), *out))
-        stay, person, begin, end = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-        order = np.argsort(stay << 32 | person, kind="stable")  # days come in order: so do the pieces of a person
-        order = _by_beginning(order, stay, person, begin)
-        kept, end = kernels.joined(stay, person, begin, end, order)
-        kept, end = kept[(long := end - begin[kept] >= need)], end[long]
-        return stay[kept], person[kept], begin[kept], end
+        many = np.zeros((len(slow), len(self.days)), np.int64)
+        some = stays.some(slow)
+        for at in range(len(self.days)):
+            self._count(at, some, np.arange(len(slow)), 1, many[:, at])
+        total = int(many.sum())
+        starts = (np.cumsum(many) - many.ravel()).reshape(many.shape)
+        person, begin, end = np.empty(total, np.int32), np.empty(total, np.int64), np.empty(total, np.int64)
+        for at, day in enumerate(self.days):
+
+            def fill(rows: NDArray[np.int64], day: Day = day, at: int = at) -> None:
+                asked = _asked(some, rows, day)
+                kernels.fill(*_columns(day), *asked, 1, day.begin, starts[rows, at], person, begin, end)
+
+            self._spread(fill, some, np.flatnonzero(many[:, at]))
+        stay = np.repeat(slow, many.sum(axis=1))
+        again = np.zeros(total, np.bool_)
+        kernels.on_two_days(person, many, again)
+        kept = ~again & (end - begin >= need)
+        rows = np.flatnonzero(again)
+        rows, until = kernels.joined(stay, person, begin, end, rows[np.lexsort((begin[rows], person[rows], stay[rows]))])
+        end[rows] = until
+        kept[rows] = until - begin[rows] >= need
+        kept = np.flatnonzero(kept)
+        return stay[kept], person[kept], begin[kept], end[kept]
 
     def _spread(self, work: Any, stays: Stays, rows: NDArray[np.int64]) -> None:
         """Do work on some stays in threads, neighbours at a place together."""
@@ -197,15 +206,6 @@ class Search:
                 work(rows)
             return
         list(self._pool.map(work, (rows[at : at + TOGETHER] for at in range(0, len(rows), TOGETHER))))
-
-
-def _by_beginning(order: NDArray[np.int64], stay: Any, person: Any, begin: Seconds) -> NDArray[np.int64]:
-    """Mend the few places where pieces of one person and stay are not in the order of time."""
-    one, other = order[:-1], order[1:]
-    if ((stay[one] == stay[other]) & (person[one] == person[other]) & (begin[one] > begin[other])).any():
-        found: NDArray[np.int64] = np.lexsort((begin, person, stay))
-        return found
-    return order
 
 
 def _columns(day: Day) -> tuple[NDArray[Any], ...]:
