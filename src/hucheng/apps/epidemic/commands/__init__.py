@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from hucheng.commands import Commands
 
 HERE = "hucheng.apps.epidemic.commands"
 
-TABLE: dict[str, tuple[str, str, str]] = {}
+TABLE: dict[str, tuple[str, str, str]] = {
+    "index": (f"{HERE}.index", "index", "an index of visits: built, or days added"),
+    "contacts": (f"{HERE}.contacts", "contacts", "who met the cases, from visits or proximity"),
+}
+
+PATH = click.Path(path_type=Path)
 
 
 class Bench(Commands):

@@ -46,7 +46,9 @@ class Split:
         if int(day.max()) == low:
             self._hold(low, rows)
         else:
-            order = np.argsort((day - low).astype(np.int16 if int(day.max()) - low < 2**15 else np.int64), kind="stable")
+            order = np.argsort(
+                (day - low).astype(np.int16 if int(day.max()) - low < 2**15 else np.int64), kind="stable"
+            )
             rows, day = rows[order], day[order]
             starts = np.flatnonzero(np.diff(day, prepend=day[0] - 1))
             for begin, end in zip(starts, [*starts[1:], len(day)], strict=True):
@@ -115,7 +117,7 @@ class Build:
                         f"{error.what}: the index keeps {what} as numbers", mend="build a new index of all visits"
                     ) from None
                 kinds[at] = ids.WORDS
-                self.reader.__init__(form)  # type: ignore[misc]
+                self.reader.begin(form)
                 self.split, self.coders = Split(self.scratch), []
                 rejected(pa.table({}))
         if not self.reader.report.kept:
@@ -161,4 +163,4 @@ class Build:
                         error.details["column"] = at
                         error.where = source.name
                         raise
-                self.split.add(*codes, piece.arrive, piece.leave, piece.day)
+                self.split.add(codes[0], codes[1], piece.arrive, piece.leave, piece.day)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from numba import njit
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-def compiled(function: F) -> F:
+def compiled(function: Callable[..., Any]) -> Any:
     """The function compiled on its first call, without the interpreter's lock.
 
     The machine code is kept beside the source, or in the user's cache folder; where neither can be written it is
     compiled anew in each process (some seconds) and works all the same.
     """
     try:
-        found: F = njit(cache=True, nogil=True)(function)
+        return njit(cache=True, nogil=True)(function)
     except (RuntimeError, OSError):
-        found = njit(nogil=True)(function)
-    return found
+        return njit(nogil=True)(function)

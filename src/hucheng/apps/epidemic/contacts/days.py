@@ -125,9 +125,7 @@ class Presence:
         self.where[day.person[late]] = day.places[late]
 
 
-def day_of(
-    number: int, rows: Codes, people: int, places: int, presence: Presence
-) -> tuple[Day, int, int]:
+def day_of(number: int, rows: Codes, people: int, places: int, presence: Presence) -> tuple[Day, int, int]:
     """A day from its stays, (n, 4): person, place, arrival and departure in seconds since the day's zero.
 
     Returns the day, how many stays were joined to another, and how many begin while their person is elsewhere.
@@ -178,7 +176,5 @@ def _by_time(arrive: Codes) -> Codes:
     if not len(arrive):
         return np.zeros(0, np.int32)
     low = int(arrive.min())
-    found: Codes = sorting.order_by(
-        arrive - low, np.arange(len(arrive), dtype=np.int32), int(arrive.max()) - low + 1
-    )
+    found: Codes = sorting.order_by(arrive - low, np.arange(len(arrive), dtype=np.int32), int(arrive.max()) - low + 1)
     return found

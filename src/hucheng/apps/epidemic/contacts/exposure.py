@@ -27,15 +27,21 @@ class Exposures:
         return self._used
 
     def add(
-        self, person: NDArray[np.int32], case: NDArray[Any], begin: NDArray[np.int64], end: NDArray[np.int64]
+        self,
+        person: NDArray[np.int32],
+        case: NDArray[Any],
+        begin: NDArray[np.int64],
+        end: NDArray[np.int64],
+        seconds: NDArray[np.int64] | None = None,
     ) -> None:
-        """Take in overlaps: codes of the person and of the case, seconds."""
+        """Take in overlaps: codes of the person and of the case, times, and seconds where they are not end - begin."""
+        seconds = end - begin if seconds is None else seconds
         room = self._used + min(len(person), len(self._slot) - self._used)
         if room > len(self._sums):
             grown = np.empty((max(room, 2 * len(self._sums)), COLUMNS), np.int64)
             grown[: self._used] = self._sums[: self._used]
             self._sums = grown
-        self._used = kernels.exposed(person, case, begin, end, self._slot, self._used, self._sums)
+        self._used = kernels.exposed(person, case, begin, end, seconds, self._slot, self._used, self._sums)
 
     def table(self, people: Dictionary, form: Form) -> pa.Table:
         """One row a person, in the order of the dictionary: person, minutes, overlaps, cases, first, last."""

@@ -43,7 +43,7 @@ def seconds_of(minutes: float) -> int:
 
 
 class Contacts:
-    """Contacts of cases: `overlaps`, one row an overlap; `people`, everybody met; `persons`, what it adds up to for each.
+    """Contacts of cases: `overlaps`, one row an overlap; `people`, everybody met; `persons`, what it adds up to.
 
     Each is found when it is asked for. `pieces` gives the overlaps some cases at a time, for results that are larger
     than memory.

@@ -108,7 +108,9 @@ class Dictionary:
     @cached_property
     def _whole(self) -> Any:
         if self.kind == NUMBERS:
-            return self.segments[0] if len(self.segments) == 1 else np.concatenate([np.zeros(0, np.int64), *self.segments])
+            return (
+                self.segments[0] if len(self.segments) == 1 else np.concatenate([np.zeros(0, np.int64), *self.segments])
+            )
         return pa.concat_arrays([pa.array([], pa.large_string()), *self.segments])
 
 
@@ -127,7 +129,7 @@ class Coder:
             if self.kind == NUMBERS:
                 self._numbers(np.asarray(segment))
             else:
-                self._codes.update(zip(segment.to_pylist(), range(len(self._codes), len(self._codes) + len(segment))))
+                self._codes.update((word, at) for at, word in enumerate(segment.to_pylist(), len(self._codes)))
 
     def codes(self, ids: Any) -> NDArray[np.int32]:
         """Codes for now of ids from `plain`, none of them null. Raises TooLarge beyond 500 million ids."""
@@ -189,14 +191,20 @@ class _Texts:
 def _whole(column: Any) -> Any:
     """Floats that are whole, as pandas keeps numbers beside empty cells."""
     try:
-        return pc.cast(pc.if_else(pc.is_nan(column), None, column) if pa.types.is_floating(column.type) else column, pa.int64())
+        return pc.cast(
+            pc.if_else(pc.is_nan(column), None, column) if pa.types.is_floating(column.type) else column, pa.int64()
+        )
     except pa.ArrowInvalid:
         raise BadRequest("ids are numbers with fractions", mend="give ids as whole numbers or as text") from None
 
 
 def _number(word: str | None) -> int | None:
     """The number that a text is, if it is written as numbers are."""
-    return int(word) if word is not None and word.lstrip("-").isdecimal() and str(int(word)) == word and len(word) < 19 else None
+    return (
+        int(word)
+        if word is not None and word.lstrip("-").isdecimal() and str(int(word)) == word and len(word) < 19
+        else None
+    )
 
 
 @compiled

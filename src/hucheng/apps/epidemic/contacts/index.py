@@ -80,11 +80,10 @@ class Index:
     def of(cls, visits: Any, rejected: Callable[[pa.Table], None] | None = None) -> Index:
         """An index in memory, of a table of any kind or of files (`Source`); what is too much goes through a scratch
         folder that is gone afterwards."""
-        sources = visits if callable(visits) else lambda: [Source("visits", [as_arrow(visits)])]
         with tempfile.TemporaryDirectory(prefix="hucheng-") as scratch:
             reader = Reader()
             build = Build(Path(scratch), reader, None, None)
-            build.read(sources, rejected or (lambda _: None))
+            build.read(visits if callable(visits) else sources(visits), rejected or (lambda _: None))
             people, places = (
                 Dictionary(coder.kind, [segment]) for coder, segment in zip(build.coders, build.segments, strict=True)
             )
@@ -98,10 +97,12 @@ class Index:
         folder = Path(folder)
         told = _manifest(folder)
         if told is None:
-            raise NotFound("there is no index", where=str(folder), mend="build one: hucheng epidemic index VISITS… --out DIR")
-        dictionaries = [_dictionary(folder, told["ids"][name]) for name in ("people", "places")]
+            raise NotFound(
+                "there is no index", where=str(folder), mend="build one: hucheng epidemic index VISITS… --out DIR"
+            )
+        people, places = (_dictionary(folder, told["ids"][name]) for name in ("people", "places"))
         days = [Day.open(folder / "days" / day["folder"], day) for day in told["days"]]
-        return cls(days, *dictionaries, Form(**told["times"]), folder=folder)
+        return cls(days, people, places, Form(**told["times"]), folder=folder)
 
     @classmethod
     def build(
@@ -113,9 +114,9 @@ class Index:
         changed. Raises BadRequest, and Unavailable while another build is at work on the folder.
         """
         folder = Path(folder)
-        sources = _sources(visits)
+        given_visits = sources(visits)
         with _alone(folder):
-            added = _Addition(folder, replace, tell or (lambda _: None)).run(sources)
+            added = _Addition(folder, replace, tell or (lambda _: None)).run(given_visits)
         return cls.open(folder), added
 
     def add(self, visits: Any, replace: bool = False) -> tuple[Index, Added]:
@@ -147,7 +148,7 @@ class _Addition:
         reader = Reader(None if told is None else Form(**told["times"]))
         there = {} if told is None else {day["day"]: day for day in told["days"]}
         with tempfile.TemporaryDirectory(prefix=".building-", dir=self.folder) as scratch:
-            left_out = _LeftOut(self.folder / LEFT_OUT)
+            left_out = LeftOut(self.folder / LEFT_OUT)
             build = Build(Path(scratch), reader, *known)
             with left_out:
                 build.read(sources, left_out)
@@ -222,7 +223,7 @@ class _Addition:
         _sweep(self.folder, _manifest(self.folder))
 
 
-class _LeftOut:
+class LeftOut:
     """The file of visits that were left out in this build; gone where none is."""
 
     def __init__(self, path: Path) -> None:
@@ -236,7 +237,7 @@ class _LeftOut:
         self.writer = self.writer or Writer(self.path)
         self.writer.write(table)
 
-    def __enter__(self) -> _LeftOut:
+    def __enter__(self) -> LeftOut:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
@@ -246,7 +247,7 @@ class _LeftOut:
             self.path.unlink(missing_ok=True)
 
 
-def _sources(visits: Any) -> Callable[[], list[Source]]:
+def sources(visits: Any) -> Callable[[], list[Source]]:
     """Visits as something that can be read, and read again."""
     if isinstance(visits, str | Path):
         visits = [visits]
@@ -264,7 +265,9 @@ def _alone(folder: Path) -> Iterator[None]:
         (folder / "ids").mkdir(exist_ok=True)
         held = (folder / ".lock").open("w")
     except OSError as error:
-        raise BadRequest(f"cannot write: {error.strerror or error}", where=str(folder), mend="check the folder") from None
+        raise BadRequest(
+            f"cannot write: {error.strerror or error}", where=str(folder), mend="check the folder"
+        ) from None
     with held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -142,7 +142,7 @@ def on_two_days(person, many, again):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def exposed(person, case, begin, end, slot, used, sums):  # type: ignore[no-untyped-def]
+def exposed(person, case, begin, end, seconds, slot, used, sums):  # type: ignore[no-untyped-def]
     """Add overlaps to each person's sums: seconds, first, last, overlaps, cases, latest case. ``slot``: row of a
     person's sums, plus one; new people take the next. Overlaps of a case come side by side. Returns the rows in use.
     """
@@ -152,8 +152,15 @@ def exposed(person, case, begin, end, slot, used, sums):  # type: ignore[no-unty
             at = used
             used += 1
             slot[person[row]] = used
-            sums[at, 0], sums[at, 1], sums[at, 2], sums[at, 3], sums[at, 4], sums[at, 5] = 0, begin[row], end[row], 0, 0, -1
-        sums[at, 0] += end[row] - begin[row]
+            sums[at, 0], sums[at, 1], sums[at, 2], sums[at, 3], sums[at, 4], sums[at, 5] = (
+                0,
+                begin[row],
+                end[row],
+                0,
+                0,
+                -1,
+            )
+        sums[at, 0] += seconds[row]
         sums[at, 1] = min(sums[at, 1], begin[row])
         sums[at, 2] = max(sums[at, 2], end[row])
         sums[at, 3] += 1

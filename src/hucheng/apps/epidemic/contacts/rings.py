@@ -7,6 +7,7 @@ Left out are the case itself and the case's own contacts, who are in the first r
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +26,7 @@ def second(contacts: Contacts, first: Overlaps, at_once: int) -> Iterator[pa.Tab
     search, cases = contacts.city.search, contacts.cases
     case = contacts.codes[first.period]
     starts = np.flatnonzero(np.diff(case, prepend=-2))
-    for begin, end in zip(starts, [*starts[1:], len(case)], strict=True):
+    for begin, end in pairwise([*starts.tolist(), len(case)]):
         code = case[begin]
         until = int(cases.end[contacts.codes == code].max())
         order = np.lexsort((first.begin[begin:end], first.person[begin:end]))
@@ -37,6 +38,8 @@ def second(contacts: Contacts, first: Overlaps, at_once: int) -> Iterator[pa.Tab
             stays = stays_of(search.days, via, exposed[some : some + CONTACTS_AT_ONCE], np.full(len(via), until))
             for found in search.overlaps(stays, contacts.need, at_once):
                 kept = ~np.isin(found.person, inner)
-                counts = np.bincount(np.repeat(np.arange(len(found.stays)), found.counts)[kept], minlength=len(found.stays))
+                counts = np.bincount(
+                    np.repeat(np.arange(len(found.stays)), found.counts)[kept], minlength=len(found.stays)
+                )
                 outer = Overlaps(found.stays, counts, found.person[kept], found.begin[kept], found.end[kept])
                 yield contacts._table(outer, 2, np.full(len(outer.stays), code, np.int32), outer.stays.case)

@@ -66,7 +66,9 @@ def stays_of(days: Sequence[Day], case: Codes, begin: Seconds, end: Seconds) -> 
     """The stays of people (codes, -1 for somebody unknown) within their periods; touching ones are one."""
     found: list[list[NDArray[Any]]] = [[], [], [], []]
     for day in days:
-        known = np.flatnonzero((case >= 0) & (case < len(day.person_offsets) - 1) & (begin < day.end) & (end > day.first))
+        known = np.flatnonzero(
+            (case >= 0) & (case < len(day.person_offsets) - 1) & (begin < day.end) & (end > day.first)
+        )
         starts = day.person_offsets[case[known]].astype(np.int64)
         many = day.person_offsets[case[known] + 1] - starts
         total = int(many.sum())
@@ -190,12 +192,14 @@ class Search:
         stay = np.repeat(slow, many.sum(axis=1))
         again = np.zeros(total, np.bool_)
         kernels.on_two_days(person, many, again)
-        kept = ~again & (end - begin >= need)
+        counts = ~again & (end - begin >= need)
         rows = np.flatnonzero(again)
-        rows, until = kernels.joined(stay, person, begin, end, rows[np.lexsort((begin[rows], person[rows], stay[rows]))])
+        rows, until = kernels.joined(
+            stay, person, begin, end, rows[np.lexsort((begin[rows], person[rows], stay[rows]))]
+        )
         end[rows] = until
-        kept[rows] = until - begin[rows] >= need
-        kept = np.flatnonzero(kept)
+        counts[rows] = until - begin[rows] >= need
+        kept = np.flatnonzero(counts)
         return stay[kept], person[kept], begin[kept], end[kept]
 
     def _spread(self, work: Any, stays: Stays, rows: NDArray[np.int64]) -> None:

@@ -70,7 +70,9 @@ class Report:
         if self.samples and more:
             found.append(f"  … and {more:,} more")
         if self.long:
-            found.append(f"{self.long:,} visits last longer than 24 hours (the longest {self.longest_s / 3600:,.1f} h): kept")
+            found.append(
+                f"{self.long:,} visits last longer than 24 hours (the longest {self.longest_s / 3600:,.1f} h): kept"
+            )
         if self.at_two_places:
             found.append(f"{self.at_two_places:,} visits begin while the same person is at another place: both kept")
         if self.merged:
@@ -112,6 +114,10 @@ class Reader:
     """Cleans tables of visits, one after another; remembers the form of their times, and what it found."""
 
     def __init__(self, form: Form | None = None) -> None:
+        self.begin(form)
+
+    def begin(self, form: Form | None) -> None:
+        """Forget what was read; ``form``: how times must be written, if that is known."""
         self.form = form
         self.report = Report()
 
