@@ -6,8 +6,9 @@ Memory: the two dictionaries, some millions of rows on their way to disk, and on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,7 @@ from hucheng.errors import BadRequest
 HELD = 8_000_000
 """Stays kept in memory (16 bytes each) before they are written into a file a day."""
 
+Item = TypeVar("Item")
 Rejected = Callable[[pa.Table], None]
 
 
@@ -145,7 +147,7 @@ class Build:
 
     def _read(self, sources: list[Source], kinds: list[str | None], rejected: Rejected) -> None:
         for source in sources:
-            for piece in self.reader.read(source):
+            for piece in ahead(self.reader.read(source)):
                 if piece.rejects.num_rows:
                     rejected(piece.rejects)
                 if not len(piece.arrive):
@@ -164,3 +166,12 @@ class Build:
                         error.where = source.name
                         raise
                 self.split.add(codes[0], codes[1], piece.arrive, piece.leave, piece.day)
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The items, the next of them made in another thread while one is at work."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item

@@ -51,12 +51,6 @@ class Day:
     def name(self) -> str:
         return str(np.datetime64(self.number, "D"))
 
-    @property
-    def places(self) -> Codes:
-        """The place of each row."""
-        keys = np.repeat(np.arange(len(self.place_offsets) - 1, dtype=np.int32), np.diff(self.place_offsets))
-        return keys // sorting.CLASSES
-
     def digest(self) -> str:
         """The same for the same stays, however many ids the dictionaries have by now."""
         used = int(np.searchsorted(self.place_offsets, len(self.person)))
@@ -65,7 +59,7 @@ class Day:
             found.update(np.ascontiguousarray(column).data)
         return found.hexdigest()
 
-    def save(self, folder: Path) -> dict[str, Any]:
+    def save(self, folder: Path, digest: str) -> dict[str, Any]:
         """Write the columns, safely on disk, into a new folder; returns what the manifest must say of the day."""
         folder.mkdir(parents=True)
         for name in COLUMNS:
@@ -81,7 +75,7 @@ class Day:
             "last": self.last,
             "end": self.end,
             "reach": self.reach.tolist(),
-            "digest": self.digest(),
+            "digest": digest,
             "bytes": {name: (folder / f"{name}.npy").stat().st_size for name in COLUMNS},
         }
 
@@ -119,10 +113,16 @@ class Presence:
 
     def after(self, day: Day) -> None:
         """Take in the stays of an earlier day that last into later ones."""
-        late = np.flatnonzero(day.leave >= SECONDS_A_DAY // 2)
-        late = late[np.argsort(day.leave[late], kind="stable")]
-        self.until[day.person[late]] = day.begin + day.leave[late].astype(np.int64)
-        self.where[day.person[late]] = day.places[late]
+        sorting.late(
+            day.person,
+            day.leave,
+            day.place_offsets,
+            sorting.CLASSES,
+            SECONDS_A_DAY // 2,
+            day.begin,
+            self.until,
+            self.where,
+        )
 
 
 def day_of(number: int, rows: Codes, people: int, places: int, presence: Presence) -> tuple[Day, int, int]:
@@ -132,29 +132,25 @@ def day_of(number: int, rows: Codes, people: int, places: int, presence: Presenc
     """
     if len(rows) >= 2**31 - 1 or places * sorting.CLASSES >= 2**31:
         raise BadRequest(f"{len(rows):,} stays of one day at {places:,} places are too many", mend="split the city")
-    person, place, arrive, leave = (np.ascontiguousarray(rows[:, one]) for one in range(4))
-    order = _by_time(arrive)
-    order = sorting.order_by(person, sorting.order_by(place, order, places), people)
-    person, place, arrive, leave = sorting.merge(person, place, arrive, leave, order)
-    order = _by_time(arrive)
-    at_two = sorting.elsewhere(
-        person, place, arrive, leave, sorting.order_by(person, order, people),
-        number * SECONDS_A_DAY, presence.until, presence.where,
-    )  # fmt: skip
+    many = len(rows)
+    rows = sorting.by_column(rows, 0, 0, people)
+    left, at_two = sorting.tidy(rows, number * SECONDS_A_DAY, presence.until, presence.where)
+    rows = rows[:left]
+    low, high = int(rows[:, 2].min()), int(rows[:, 2].max())
+    rows = sorting.by_column(rows, 2, low, high - low + 1)
     reach = np.zeros(sorting.CLASSES, np.int64)
-    keys = sorting.classes(place, arrive, leave, np.array(sorting.EDGES), reach)
-    order = sorting.order_by(keys, order, places * sorting.CLASSES)
-    person, arrive, leave = person[order], arrive[order], leave[order]
-    by_person = sorting.order_by(person, np.arange(len(person), dtype=np.int32), people)
+    sorting.classes(rows, np.array(sorting.EDGES), reach)
+    person, arrive, leave, place_offsets = sorting.by_key(rows, places * sorting.CLASSES)
+    del rows
+    order, person_offsets = sorting.by_person(person, people)
     begin = number * SECONDS_A_DAY
-    ends = (int(arrive.min()), int(arrive.max()), int(leave.max())) if len(arrive) else (0, 0, 0)
     day = Day(
-        number, person, arrive, leave, sorting.offsets(keys, places * sorting.CLASSES), by_person,
-        sorting.offsets(person, people), reach, *(begin + one for one in ends),
+        number, person, arrive, leave, place_offsets, order, person_offsets, reach,
+        begin + low, begin + high, begin + int(leave.max()),
     )  # fmt: skip
     for name in COLUMNS:
         getattr(day, name).flags.writeable = False
-    return day, len(rows) - len(person), int(at_two)
+    return day, many - left, int(at_two)
 
 
 def sync(number: int) -> None:
@@ -169,12 +165,3 @@ def sync_folder(folder: Path) -> None:
         sync(held)
     finally:
         os.close(held)
-
-
-def _by_time(arrive: Codes) -> Codes:
-    """Rows by arrival, equal ones as they stood."""
-    if not len(arrive):
-        return np.zeros(0, np.int32)
-    low = int(arrive.min())
-    found: Codes = sorting.order_by(arrive - low, np.arange(len(arrive), dtype=np.int32), int(arrive.max()) - low + 1)
-    return found

@@ -24,7 +24,7 @@ import pyarrow as pa
 from hucheng.apps.epidemic.contacts import cases as given
 from hucheng.apps.epidemic.contacts import days as daily
 from hucheng.apps.epidemic.contacts import ids, sorting
-from hucheng.apps.epidemic.contacts.building import Build
+from hucheng.apps.epidemic.contacts.building import Build, ahead
 from hucheng.apps.epidemic.contacts.clock import Form
 from hucheng.apps.epidemic.contacts.days import Day, Presence
 from hucheng.apps.epidemic.contacts.found import Contacts
@@ -155,15 +155,16 @@ class _Addition:
             self._refuse_unless_same_shape(build)
             presence = self._presence(build, there)
             fresh, same, clash = {}, [], []
-            for day in build.days(presence):
+            for day in ahead(build.days(presence)):
                 self.tell(day.name)
                 old = there.get(day.name)
-                if old is not None and old["digest"] == day.digest():
+                digest = day.digest()
+                if old is not None and old["digest"] == digest:
                     same.append(day.name)
                 elif old is not None and not self.replace:
                     clash.append(day.name)
                 elif not clash:
-                    fresh[day.name] = day.save(self.folder / "days" / f"{day.name}.{self.generation}")
+                    fresh[day.name] = day.save(self.folder / "days" / f"{day.name}.{self.generation}", digest)
         if clash:
             _sweep(self.folder, told)
             raise BadRequest(

@@ -15,76 +15,137 @@ each class, so that a stay of forty hours makes it look further among the few lo
 CLASSES = len(EDGES) + 1
 
 
+FEW = 24
+"""Stays of one person on one day that are sorted by insertion."""
+
+
 @compiled
-def order_by(keys, order, count):  # type: ignore[no-untyped-def]
-    """``order`` sorted by keys in 0 … count - 1, equal ones as they stood (counting sort)."""
+def by_column(rows, column, low, count):  # type: ignore[no-untyped-def]
+    """Rows (n, 4) sorted by a column whose values are low … low + count - 1, equal ones as they stood."""
     starts = np.zeros(count + 1, np.int64)
-    for key in keys:
-        starts[key + 1] += 1
+    for row in range(len(rows)):
+        starts[rows[row, column] - low + 1] += 1
     for one in range(count):
         starts[one + 1] += starts[one]
-    found = np.empty(len(order), np.int32)
-    for row in order:
-        key = keys[row]
-        found[starts[key]] = row
-        starts[key] += 1
+    found = np.empty_like(rows)
+    for row in range(len(rows)):
+        key = rows[row, column] - low
+        to = starts[key]
+        starts[key] = to + 1
+        found[to, 0], found[to, 1], found[to, 2], found[to, 3] = rows[row, 0], rows[row, 1], rows[row, 2], rows[row, 3]
     return found
 
 
 @compiled
-def merge(person, place, arrive, leave, order):  # type: ignore[no-untyped-def]
-    """Stays in the order of person, place and arrival; those that touch or overlap become one. Sets the four columns
-    anew from their beginning, and returns how many stays are left."""
-    rows = len(order)
-    p, q, a, b = np.empty(rows, np.int32), np.empty(rows, np.int32), np.empty(rows, np.int32), np.empty(rows, np.int32)
-    at = -1
-    for row in order:
-        if at >= 0 and p[at] == person[row] and q[at] == place[row] and arrive[row] <= b[at]:
-            b[at] = max(b[at], leave[row])
-            continue
-        at += 1
-        p[at], q[at], a[at], b[at] = person[row], place[row], arrive[row], leave[row]
-    return p[: at + 1], q[: at + 1], a[: at + 1], b[: at + 1]
+def _sort(rows, begin, end, one, other):  # type: ignore[no-untyped-def]
+    """Sort rows begin … end by two columns, in place."""
+    if end - begin > FEW:
+        keys = (rows[begin:end, one].astype(np.int64) << 32) + rows[begin:end, other]
+        rows[begin:end] = rows[begin:end][np.argsort(keys)]
+        return
+    for at in range(begin + 1, end):
+        a, b, c, d = rows[at, 0], rows[at, 1], rows[at, 2], rows[at, 3]
+        first, second = rows[at, one], rows[at, other]
+        to = at - 1
+        while to >= begin and (rows[to, one] > first or (rows[to, one] == first and rows[to, other] > second)):
+            rows[to + 1, 0], rows[to + 1, 1], rows[to + 1, 2], rows[to + 1, 3] = (
+                rows[to, 0], rows[to, 1], rows[to, 2], rows[to, 3],
+            )  # fmt: skip
+            to -= 1
+        rows[to + 1, 0], rows[to + 1, 1], rows[to + 1, 2], rows[to + 1, 3] = a, b, c, d
 
 
 @compiled
-def elsewhere(person, place, arrive, leave, order, begin, until, where):  # type: ignore[no-untyped-def]
-    """How many stays begin while their person is still at another place. ``order``: by person and arrival.
+def tidy(rows, zero, until, where):  # type: ignore[no-untyped-def]
+    """Join stays of one person and place that touch or overlap; count those that begin while their person is elsewhere.
 
-    ``until`` and ``where`` hold for each person when and where the longest stay so far ends (seconds of the clock),
-    and are brought up to date; ``begin`` is where the day's zero lies.
+    ``rows``: sorted by person; changed in place, and by person and arrival afterwards. ``until`` and ``where`` hold when
+    and where each person's longest stay so far ends (seconds of the clock; the day's zero is ``zero``), and are brought
+    up to date. Returns how many rows are left, and the count.
     """
-    found = 0
-    for row in order:
-        one = person[row]
-        start, end = begin + arrive[row], begin + leave[row]
-        if start < until[one] and where[one] != place[row]:
-            found += 1
-        if end > until[one]:
-            until[one], where[one] = end, place[row]
-    return found
+    to, found, begin = 0, 0, 0
+    while begin < len(rows):
+        one = rows[begin, 0]
+        end = begin + 1
+        while end < len(rows) and rows[end, 0] == one:
+            end += 1
+        left = end
+        if end - begin > 1:
+            _sort(rows, begin, end, 1, 2)
+            left = begin + 1
+            for row in range(begin + 1, end):
+                if rows[row, 1] == rows[left - 1, 1] and rows[row, 2] <= rows[left - 1, 3]:
+                    rows[left - 1, 3] = max(rows[left - 1, 3], rows[row, 3])
+                    continue
+                rows[left, 0], rows[left, 1], rows[left, 2], rows[left, 3] = (
+                    one,
+                    rows[row, 1],
+                    rows[row, 2],
+                    rows[row, 3],
+                )
+                left += 1
+            _sort(rows, begin, left, 2, 1)
+        for row in range(begin, left):
+            found += zero + rows[row, 2] < until[one] and where[one] != rows[row, 1]
+            if zero + rows[row, 3] > until[one]:
+                until[one], where[one] = zero + rows[row, 3], rows[row, 1]
+            rows[to, 0], rows[to, 1], rows[to, 2], rows[to, 3] = one, rows[row, 1], rows[row, 2], rows[row, 3]
+            to += 1
+        begin = end
+    return to, found
 
 
 @compiled
-def classes(place, arrive, leave, edges, reach):  # type: ignore[no-untyped-def]
-    """Place and class of length of each stay as one key; sets the longest stay of each class."""
-    found = np.empty(len(place), np.int32)
-    for row in range(len(place)):
-        length = np.int64(leave[row]) - arrive[row]
+def classes(rows, edges, reach):  # type: ignore[no-untyped-def]
+    """Turn the places of rows into keys of place and class of length, and set the longest stay of each class."""
+    for row in range(len(rows)):
+        length = np.int64(rows[row, 3]) - rows[row, 2]
         kind = 0
         while kind < len(edges) and length > edges[kind]:
             kind += 1
         reach[kind] = max(reach[kind], length)
-        found[row] = place[row] * (len(edges) + 1) + kind
-    return found
+        rows[row, 1] = rows[row, 1] * (len(edges) + 1) + kind
 
 
 @compiled
-def offsets(keys, count):  # type: ignore[no-untyped-def]
-    """Where the rows of each key begin, were they sorted by it: count + 1 numbers."""
-    found = np.zeros(count + 1, np.int32)
-    for key in keys:
-        found[key + 1] += 1
+def by_key(rows, count):  # type: ignore[no-untyped-def]
+    """Columns person, arrive, leave of rows sorted by key, equal ones as they stood, and where each key begins."""
+    offsets = np.zeros(count + 1, np.int32)
+    for row in range(len(rows)):
+        offsets[rows[row, 1] + 1] += 1
     for one in range(count):
-        found[one + 1] += found[one]
-    return found
+        offsets[one + 1] += offsets[one]
+    starts = offsets.copy()
+    person, arrive, leave = np.empty(len(rows), np.int32), np.empty(len(rows), np.int32), np.empty(len(rows), np.int32)
+    for row in range(len(rows)):
+        key = rows[row, 1]
+        to = starts[key]
+        starts[key] = to + 1
+        person[to], arrive[to], leave[to] = rows[row, 0], rows[row, 2], rows[row, 3]
+    return person, arrive, leave, offsets
+
+
+@compiled
+def by_person(person, count):  # type: ignore[no-untyped-def]
+    """Rows in the order of their person, and where each person begins."""
+    offsets = np.zeros(count + 1, np.int32)
+    for one in person:
+        offsets[one + 1] += 1
+    for one in range(count):
+        offsets[one + 1] += offsets[one]
+    starts = offsets.copy()
+    order = np.empty(len(person), np.int32)
+    for row in range(len(person)):
+        to = starts[person[row]]
+        starts[person[row]] = to + 1
+        order[to] = row
+    return order, offsets
+
+
+@compiled
+def late(person, leave, place_offsets, kinds, least, zero, until, where):  # type: ignore[no-untyped-def]
+    """Take stays that last until ``least`` or longer into what is known of where people are."""
+    for key in range(len(place_offsets) - 1):
+        for row in range(place_offsets[key], place_offsets[key + 1]):
+            if leave[row] >= least and zero + leave[row] > until[person[row]]:
+                until[person[row]], where[person[row]] = zero + leave[row], key // kinds
