@@ -116,7 +116,9 @@ def on_two_days(person, many, again):  # type: ignore[no-untyped-def]
     """
     begin = 0
     for stay in range(len(many)):
-        pieces = many[stay].sum()
+        pieces = 0
+        for day in range(many.shape[1]):
+            pieces += many[stay, day]
         size = 4
         while size < 2 * pieces:
             size *= 2

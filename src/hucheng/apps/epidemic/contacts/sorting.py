@@ -15,10 +15,6 @@ each class, so that a stay of forty hours makes it look further among the few lo
 CLASSES = len(EDGES) + 1
 
 
-FEW = 24
-"""Stays of one person on one day that are sorted by insertion."""
-
-
 @compiled
 def by_column(rows, column, low, count):  # type: ignore[no-untyped-def]
     """Rows (n, 4) sorted by a column whose values are low … low + count - 1, equal ones as they stood."""
@@ -38,40 +34,41 @@ def by_column(rows, column, low, count):  # type: ignore[no-untyped-def]
 
 @compiled
 def _sort(rows, begin, end, one, other):  # type: ignore[no-untyped-def]
-    """Sort rows begin … end by two columns, in place."""
-    if end - begin > FEW:
-        keys = (rows[begin:end, one].astype(np.int64) << 32) + rows[begin:end, other]
-        rows[begin:end] = rows[begin:end][np.argsort(keys)]
-        return
-    for at in range(begin + 1, end):
-        a, b, c, d = rows[at, 0], rows[at, 1], rows[at, 2], rows[at, 3]
-        first, second = rows[at, one], rows[at, other]
-        to = at - 1
-        while to >= begin and (rows[to, one] > first or (rows[to, one] == first and rows[to, other] > second)):
-            rows[to + 1, 0], rows[to + 1, 1], rows[to + 1, 2], rows[to + 1, 3] = (
-                rows[to, 0], rows[to, 1], rows[to, 2], rows[to, 3],
-            )  # fmt: skip
-            to -= 1
-        rows[to + 1, 0], rows[to + 1, 1], rows[to + 1, 2], rows[to + 1, 3] = a, b, c, d
+    """Sort rows begin … end by two columns, in place (Shell's sort: hardly anybody has more than a few stays a day)."""
+    gap = 1
+    while gap < (end - begin) // 3:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for at in range(begin + gap, end):
+            a, b, c, d = rows[at, 0], rows[at, 1], rows[at, 2], rows[at, 3]
+            key = (np.int64(rows[at, one]) << 32) + rows[at, other]
+            to = at
+            while to - gap >= begin and (np.int64(rows[to - gap, one]) << 32) + rows[to - gap, other] > key:
+                for column in range(4):
+                    rows[to, column] = rows[to - gap, column]
+                to -= gap
+            rows[to, 0], rows[to, 1], rows[to, 2], rows[to, 3] = a, b, c, d
+        gap //= 3
 
 
 @compiled
 def tidy(rows, zero, until, where):  # type: ignore[no-untyped-def]
     """Join stays of one person and place that touch or overlap; count those that begin while their person is elsewhere.
 
-    ``rows``: sorted by person; changed in place, and by person and arrival afterwards. ``until`` and ``where`` hold when
-    and where each person's longest stay so far ends (seconds of the clock; the day's zero is ``zero``), and are brought
-    up to date. Returns how many rows are left, and the count.
+    ``rows``: sorted by person; changed in place, and by person and arrival afterwards. ``until`` and ``where`` hold
+    when and where each person's longest stay so far ends (seconds of the clock; the day's zero is ``zero``), and are
+    brought up to date. Returns how many rows are left, and the count.
     """
-    to, found, begin = 0, 0, 0
-    while begin < len(rows):
+    to, found, begin, many = 0, 0, 0, len(rows)
+    place, arrive = 1, 2
+    while begin < many:
         one = rows[begin, 0]
         end = begin + 1
-        while end < len(rows) and rows[end, 0] == one:
+        while end < many and rows[end, 0] == one:
             end += 1
         left = end
         if end - begin > 1:
-            _sort(rows, begin, end, 1, 2)
+            _sort(rows, begin, end, place, arrive)
             left = begin + 1
             for row in range(begin + 1, end):
                 if rows[row, 1] == rows[left - 1, 1] and rows[row, 2] <= rows[left - 1, 3]:
@@ -84,7 +81,7 @@ def tidy(rows, zero, until, where):  # type: ignore[no-untyped-def]
                     rows[row, 3],
                 )
                 left += 1
-            _sort(rows, begin, left, 2, 1)
+            _sort(rows, begin, left, arrive, place)
         for row in range(begin, left):
             found += zero + rows[row, 2] < until[one] and where[one] != rows[row, 1]
             if zero + rows[row, 3] > until[one]:
