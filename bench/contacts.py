@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from bench.table import Figure
 from hucheng.apps.epidemic.contacts.index import Index
 
 DAYS, DAY, START = 14, 86_400, 20_454 * 86_400
+SLOTS = 1 << 25
 MINUTES, CASES, INFECTIOUS = 15, 500, 6
 SQL = """
 with own as (
