@@ -97,9 +97,14 @@ import json, resource, sys, time
 from hucheng.apps.epidemic.contacts.index import Index
 begin = time.perf_counter()
 index, added = Index.build(sys.argv[2:], sys.argv[1])
-print(json.dumps({"s": time.perf_counter() - begin, "days": len(added.added),
+print(json.dumps({"s": time.perf_counter() - begin, "cpu": time.process_time(), "days": len(added.added),
                   "gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}))
 """
+
+
+def load() -> dict[str, float | int | str]:
+    """How many others wanted the machine's cores: what a figure must be read with."""
+    return {"load": round(os.getloadavg()[0], 1)}
 
 
 def warm(index: Index, asked: pa.Table, times: int) -> tuple[float, float, Any]:

@@ -84,7 +84,7 @@ def test_ids_of_text_and_of_numbers_find_each_other_only_where_they_are_written_
     asked = pa.table({"person": ["7", "007", "x"], "from": [0, 0, 0], "until": [DAY, DAY, DAY]})
     found = numbers.contacts(asked)
     assert found.overlaps.column("person").to_pylist() == [8]
-    assert any("2 cases have no visit at all: 007, x" in note for note in found.notes())
+    assert any("2 cases without any visit: 007, x" in note for note in found.notes())
     with pytest.raises(BadRequest, match="as numbers"):
         Index.build(
             pa.table({"person": ["x"], "place": [1], "arrive": [DAY], "leave": [DAY + 60]}), tmp_path / "numbers"

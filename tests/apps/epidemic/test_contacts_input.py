@@ -125,7 +125,7 @@ def test_cases_unknown_absent_or_backwards_are_named() -> None:
         meetings.cases_table([(1, 0, DAY), (1, 5 * DAY, 6 * DAY), (77, 0, DAY), (2, DAY, 0), (None, 0, DAY)])
     )
     notes = " | ".join(found.notes())
-    assert "no visit at all: 77" in notes and "period without a visit: 1" in notes
+    assert "without any visit: 77" in notes and "without a visit in a period: 1" in notes
     assert "ends before it begins (row 4)" in notes and "no person (row 5)" in notes
     assert found.overlaps.num_rows == 1
     with pytest.raises(BadRequest, match="no case"):

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import pyarrow as pa
 
+from hucheng.apps.epidemic.columns import some
 from hucheng.apps.epidemic.commands import PATH
 from hucheng.errors import BadRequest
 from hucheng.files import Writer, read, suffix, write
@@ -77,7 +78,10 @@ def contacts(
     if as_json:
         click.echo(json.dumps(told, ensure_ascii=False))
         return
-    click.echo(f"{len(asked):,} cases: {rows:,} overlaps, {len(exposures):,} people met → {out}", err=True)
+    click.echo(
+        f"{some(len(asked), 'period')} of cases: {some(rows, 'overlap')}, {len(exposures):,} people met → {out}",
+        err=True,
+    )
     for line in notes:
         click.echo(f"  {line}", err=True)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from hucheng.apps.epidemic.columns import some
 from hucheng.apps.epidemic.commands import PATH
 
 
@@ -40,11 +41,11 @@ def index(visits: tuple[Path, ...], out: Path, replace: bool, as_json: bool) -> 
     for days, words in ((added.added, "added"), (added.replaced, "replaced"), (added.same, "there already, the same")):
         if days:
             click.echo(
-                f"{len(days):,} days {words}: {days[0]}" + (f" to {days[-1]}" if len(days) > 1 else ""), err=True
+                f"{some(len(days), 'day')} {words}: {days[0]}" + (f" to {days[-1]}" if len(days) > 1 else ""), err=True
             )
     click.echo(
         f"{out}: {found.stays:,} stays of {len(found.people):,} people at {len(found.places):,} places, "
-        f"{len(found.days):,} days",
+        f"{some(len(found.days), 'day')}",
         err=True,
     )
     for line in report.words():

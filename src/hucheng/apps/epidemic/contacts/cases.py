@@ -63,7 +63,7 @@ def read(table: pa.Table, form: Form | None) -> Cases:
     reason[np.asarray(blank)] = 1
     for code, why in enumerate(("no person", "a time is empty or cannot be read", "ends before it begins"), 1):
         if len(bad := np.flatnonzero(reason == code)):
-            notes.append(f"{len(bad):,} cases left out: {why} ({columns.rows(bad)})")
+            notes.append(f"{columns.some(len(bad), 'case')} left out: {why} ({columns.rows(bad)})")
     good = np.flatnonzero(reason == 0)
     if not len(good):
         raise BadRequest(

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from hucheng.apps.epidemic.columns import some
 from hucheng.apps.epidemic.contacts import cases as given
 from hucheng.apps.epidemic.contacts import clock, kernels
 from hucheng.apps.epidemic.contacts.cases import Cases
@@ -103,18 +104,16 @@ class Contacts:
         unknown = self.codes < 0
         if unknown.any():
             names = pc.unique(ids.filter(pa.array(unknown))).to_pylist()
-            found.append(f"{len(names):,} cases have no visit at all: {given.named(names)}")
+            found.append(f"{some(len(names), 'case')} without any visit: {given.named(names)}")
         here = np.zeros(len(self.codes), np.bool_)
         here[self.stays.period] = True
         absent = ~unknown & ~here
         if absent.any():
             names = pc.unique(ids.filter(pa.array(absent))).to_pylist()
-            found.append(f"{len(names):,} cases have a period without a visit: {given.named(names)}")
+            found.append(f"{some(len(names), 'case')} without a visit in a period: {given.named(names)}")
         if self._once.any():
-            found.append(
-                f"{len(np.unique(self.codes[self._once])):,} cases have periods that overlap: each lists its own "
-                "overlaps; minutes of people count once"
-            )
+            many = some(len(np.unique(self.codes[self._once])), "case")
+            found.append(f"{many} with periods that overlap: each lists its own overlaps; minutes of people count once")
         return found
 
     @cached_property

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from hucheng.apps.epidemic.columns import some
 from hucheng.apps.epidemic.contacts import cases as given
 from hucheng.apps.epidemic.contacts import days as daily
 from hucheng.apps.epidemic.contacts import ids, sorting
@@ -168,7 +169,7 @@ class _Addition:
         if clash:
             _sweep(self.folder, told)
             raise BadRequest(
-                f"{len(clash)} days are there already, with other stays: {given.named(clash)}",
+                f"{some(len(clash), 'day')} there already, with other stays: {given.named(clash)}",
                 where=str(self.folder),
                 mend="to put these in place of those, say --replace, with all visits of the days; nothing was changed",
             )

@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hucheng.apps.epidemic import columns
+from hucheng.apps.epidemic.columns import some
 from hucheng.apps.epidemic.contacts import cases as given
 from hucheng.apps.epidemic.contacts import clock, ids
 from hucheng.apps.epidemic.contacts.cases import Cases
@@ -63,16 +64,18 @@ class Records:
         notes = []
         if blank := int((~good).sum()):
             what = columns.rows(np.flatnonzero(~good))
-            notes.append(f"{blank:,} records left out: without a person, or without a time that can be read ({what})")
+            notes.append(
+                f"{some(blank, 'record')} left out: without a person, or without a time that can be read ({what})"
+            )
         if read.cut:
-            notes.append(f"{read.cut:,} times have a fraction of a second: left off")
+            notes.append(f"{some(read.cut, 'time')} with a fraction of a second: left off")
         coder = ids.Coder(Dictionary(kind, []))
         rows = pa.array(np.flatnonzero(good))
         code = [coder.codes(one.take(rows)) for one in pair]
         segment, final = coder.finish()
         i, j, t = final[code[0]], final[code[1]], read.seconds[good]
         if alone := int((i == j).sum()):
-            notes.append(f"{alone:,} records left out: of one person with themselves")
+            notes.append(f"{some(alone, 'record')} left out: of one person with themselves")
         i, j, t = i[i != j], j[i != j], t[i != j]
         if not len(t) or read.form is None:
             raise BadRequest(
@@ -82,7 +85,7 @@ class Records:
         i, j, t = np.minimum(i, j)[order], np.maximum(i, j)[order], t[order]
         again = (np.diff(i, prepend=-1) == 0) & (np.diff(j, prepend=-1) == 0) & (np.diff(t, prepend=t[0] - 1) == 0)
         if again.any():
-            notes.append(f"{int(again.sum()):,} records are there twice, of the same pair and time: counted once")
+            notes.append(f"{some(int(again.sum()), 'record')} of a pair and time that is there already: counted once")
             i, j, t = i[~again], j[~again], t[~again]
         who, whom, when = np.concatenate([i, j]), np.concatenate([j, i]), np.concatenate([t, t])
         order = np.lexsort((when, who))
@@ -143,7 +146,7 @@ class ProximityContacts:
         silent = [not self._between(code, begin, end)[0].size for code, begin, end in self._periods()]
         if any(silent):
             names = pa.array(self.cases.person).filter(pa.array(silent)).unique().to_pylist()
-            found.append(f"{len(names):,} cases have a period without a record: {given.named(names)}")
+            found.append(f"{some(len(names), 'case')} without a record in a period: {given.named(names)}")
         found.append(f"a record lasts {self.records.step} s")
         return found
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hucheng.apps.epidemic import columns
+from hucheng.apps.epidemic.columns import some
 from hucheng.apps.epidemic.contacts import clock
 from hucheng.apps.epidemic.contacts.clock import SECONDS_A_DAY, Form
 from hucheng.errors import BadRequest
@@ -64,21 +65,24 @@ class Report:
 
     def words(self) -> list[str]:
         """The findings, a line each."""
-        found = [f"{many:,} visits left out: {why}" for why, many in self.left_out.most_common()]
+        found = [f"{some(many, 'visit')} left out: {why}" for why, many in self.left_out.most_common()]
         found += [f"  {one}" for one in self.samples]
         more = sum(self.left_out.values()) - len(self.samples)
         if self.samples and more:
             found.append(f"  … and {more:,} more")
         if self.long:
-            found.append(
-                f"{self.long:,} visits last longer than 24 hours (the longest {self.longest_s / 3600:,.1f} h): kept"
-            )
+            longest = f"{self.longest_s / 3600:,.1f} h"
+            found.append(f"{some(self.long, 'visit')} longer than 24 hours (the longest {longest}): kept")
         if self.at_two_places:
-            found.append(f"{self.at_two_places:,} visits begin while the same person is at another place: both kept")
+            found.append(
+                f"{some(self.at_two_places, 'visit')} begun while the same person is at another place: both kept"
+            )
         if self.merged:
-            found.append(f"{self.merged:,} visits touch or overlap one of the same person and place: joined")
+            found.append(
+                f"{some(self.merged, 'visit')} touching or overlapping one of the same person and place: joined"
+            )
         if self.fractions:
-            found.append(f"{self.fractions:,} times have a fraction of a second: left off")
+            found.append(f"{some(self.fractions, 'time')} with a fraction of a second: left off")
         return found
 
     def as_json(self) -> dict[str, Any]:
