@@ -137,12 +137,15 @@ def measure(quick: bool) -> list[Figure]:
         shutil.rmtree(room / "index")
         whole = told(BUILD, room / "index", *files)
         under = f"{city}; Parquet by day, unsorted; {size(room / 'index'):.2f} GB on disk"
-        figures.append(Figure("contacts: index", whole["s"], "s", under, 60, "less"))
+        more = {"cpu_s": round(whole["cpu"], 1)} | load()
+        figures.append(Figure("contacts: index", whole["s"], "s", under, 60, "less", more))
         figures.append(
             Figure("contacts: memory of the index's build", max(whole["gb"], all_but_one["gb"]), "GB", city, 4, "less")
         )
         under = f"{many // DAYS:,} stays to an index of 13 days, a process of its own"
-        figures.append(Figure("contacts: adding a day", one_more["s"], "s", under, 5, "less"))
+        figures.append(
+            Figure("contacts: adding a day", one_more["s"], "s", under, 5, "less", {"cpu_s": round(one_more["cpu"], 1)})
+        )
         asked = cases(people)
         parquet.write_table(asked, room / "cases.parquet")
         index = Index.open(room / "index")
@@ -150,7 +153,7 @@ def measure(quick: bool) -> list[Figure]:
         rows = found.overlaps.num_rows
         under = f"{city}; {CASES} cases, {rows:,} overlaps of {len(found.people):,} people, as Arrow; median of 9"
         figures.append(
-            Figure("contacts: search, index warm", took, "s", under, 0.25, "less", {"first": round(first, 2)})
+            Figure("contacts: search, index warm", took, "s", under, 0.25, "less", {"first": round(first, 2)} | load())
         )
         by_place = sorted_copy(room / "raw")
         shutil.rmtree(room / "raw")
@@ -158,18 +161,18 @@ def measure(quick: bool) -> list[Figure]:
         for _ in range(3):
             begin = time.perf_counter()
             with duckdb.connect() as base:
-                table = base.execute(SQL.format(stays=by_place, cases=room / "cases.parquet")).to_arrow_table()
+                table = base.sql(SQL.format(stays=by_place, cases=room / "cases.parquet")).to_arrow_table()
                 base.register("found", table)
-                base.execute("select distinct person from found").to_arrow_table()
+                base.sql("select distinct person from found").to_arrow_table()
             theirs.append(time.perf_counter() - begin)
         under = (
             f"DuckDB on Parquet sorted by place: {min(theirs):.2f} s, best of 3; {table.num_rows:,} overlaps; same run"
         )
-        figures.append(Figure("contacts: faster than DuckDB", min(theirs) / took, "×", under, 12, "more"))
+        figures.append(Figure("contacts: faster than DuckDB", min(theirs) / took, "×", under, 12, "more", load()))
         for out in ("contacts.parquet", "contacts.csv"):
             seconds = [command(room, out) for _ in range(2)]
             under = f"the same {rows:,} overlaps into {out}, second run (first {seconds[0]:.1f} s)"
-            figures.append(Figure(f"contacts: whole command, {out[9:]}", seconds[1], "s", under, 4, "less"))
+            figures.append(Figure(f"contacts: whole command, {out[9:]}", seconds[1], "s", under, 4, "less", load()))
     if os.environ.get("HUCHENG_BENCH_LARGE"):
         figures += large(many * 10, people * 10, places * 10)
     return figures
@@ -203,5 +206,13 @@ def large(many: int, people: int, places: int) -> list[Figure]:
         disk = f"built in {built:.0f} s, a day at a time; {size(room / 'index'):.1f} GB on disk"
         under = f"{city}, {disk}; {found.overlaps.num_rows:,} overlaps of {len(found.people):,} people; median of 5"
         return [
-            Figure("contacts: search in ten times the city", took, "s", under, 1, "less", {"first": round(first, 2)})
+            Figure(
+                "contacts: search in ten times the city",
+                took,
+                "s",
+                under,
+                1,
+                "less",
+                {"first": round(first, 2)} | load(),
+            )
         ]
