@@ -159,3 +159,26 @@ def test_two_builds_at_once_are_refused(tmp_path: Path) -> None:
 
     with _alone(tmp_path), pytest.raises(Unavailable, match="another build"):
         Index.build(meetings.visits_table(some(0)), tmp_path)
+
+
+def test_an_index_without_a_folder_is_the_same_where_it_is_too_large_for_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    visits = some(0) + some(1) + some(2)
+    monkeypatch.setattr("hucheng.apps.epidemic.contacts.index.IN_MEMORY", 100)
+    monkeypatch.setattr("hucheng.apps.epidemic.contacts.building.HELD", 50)
+    index = Index.of(meetings.visits_table(visits))
+    assert list(Path(index.scratch.name).iterdir()) and answer(index) == meetings.met(visits, CASES, 15)
+    index.scratch.cleanup()
+
+
+def test_a_disk_that_is_full_leaves_the_index_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index, _ = Index.build(meetings.visits_table(some(0)), tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("hucheng.apps.epidemic.contacts.days.sync", full)
+    with pytest.raises(BadRequest, match="No space left"):
+        Index.build(meetings.visits_table(some(1)), tmp_path)
+    assert answer(Index.open(tmp_path)) == answer(index)

@@ -38,6 +38,8 @@ from hucheng.tables import as_arrow
 
 FORMAT = "hucheng.contacts"
 VERSION = 1
+IN_MEMORY = 50_000_000
+"""Stays (16 bytes each, and more while they are sorted) of an index without a folder that are kept in memory."""
 MANIFEST, LEFT_OUT = "manifest.json", "left-out.csv"
 
 
@@ -61,6 +63,8 @@ class Index:
     form: Form
     report: Report = field(default_factory=Report)
     folder: Path | None = None
+    scratch: Any = None
+    """Folder that lives as long as the index does, of visits too many for memory."""
 
     @cached_property
     def search(self) -> Search:
@@ -79,18 +83,28 @@ class Index:
 
     @classmethod
     def of(cls, visits: Any, rejected: Callable[[pa.Table], None] | None = None) -> Index:
-        """An index in memory, of a table of any kind or of files (`Source`); what is too much goes through a scratch
-        folder that is gone afterwards."""
-        with tempfile.TemporaryDirectory(prefix="hucheng-") as scratch:
-            reader = Reader()
-            build = Build(Path(scratch), reader, None, None)
+        """An index without a folder of its own, of a table of any kind or of files (`sources`); what is too much for
+        memory lies in a scratch folder that goes with it."""
+        scratch = tempfile.TemporaryDirectory(prefix="hucheng-")
+        room, reader = Path(scratch.name), Reader()
+        build = Build(room, reader, None, None)
+        try:
             build.read(visits if callable(visits) else sources(visits), rejected or (lambda _: None))
-            people, places = (
-                Dictionary(coder.kind, [segment]) for coder, segment in zip(build.coders, build.segments, strict=True)
-            )
-            found = list(build.days(Presence.nobody(len(people))))
+        except BaseException:
+            scratch.cleanup()
+            raise
+        people, places = (
+            Dictionary(coder.kind, [segment]) for coder, segment in zip(build.coders, build.segments, strict=True)
+        )
+        found = build.days(Presence.nobody(len(people)))
+        if reader.report.kept > IN_MEMORY:
+            folders = ((room / day.name, day) for day in found)
+            days = [Day.open(folder, day.save(folder, "")) for folder, day in folders]
+        else:
+            days = list(found)
+            scratch.cleanup()
         assert reader.form is not None
-        return cls(found, people, places, reader.form, reader.report)
+        return cls(days, people, places, reader.form, reader.report, scratch=scratch)
 
     @classmethod
     def open(cls, folder: Path | str) -> Index:
@@ -117,7 +131,14 @@ class Index:
         folder = Path(folder)
         given_visits = sources(visits)
         with _alone(folder):
-            added = _Addition(folder, replace, tell or (lambda _: None)).run(given_visits)
+            try:
+                added = _Addition(folder, replace, tell or (lambda _: None)).run(given_visits)
+            except OSError as error:
+                raise BadRequest(
+                    f"cannot write: {error.strerror or error}; the index is as it was",
+                    where=str(error.filename or folder),
+                    mend="make room, or check the folder",
+                ) from None
         return cls.open(folder), added
 
     def add(self, visits: Any, replace: bool = False) -> tuple[Index, Added]:
@@ -153,7 +174,7 @@ class _Addition:
             build = Build(Path(scratch), reader, *known)
             with left_out:
                 build.read(sources, left_out)
-            self._refuse_unless_same_shape(build)
+            self._refuse_without_room(build)
             presence = self._presence(build, there)
             fresh, same, clash = {}, [], []
             for day in ahead(build.days(presence)):
@@ -178,7 +199,7 @@ class _Addition:
         replaced = tuple(name for name in fresh if name in there)
         return Added(tuple(name for name in fresh if name not in there), replaced, tuple(same), reader.report)
 
-    def _refuse_unless_same_shape(self, build: Build) -> None:
+    def _refuse_without_room(self, build: Build) -> None:
         free = shutil.disk_usage(self.folder).free
         needed = build.reader.report.kept * 16
         if free < needed:
