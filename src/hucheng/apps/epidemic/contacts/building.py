@@ -138,8 +138,9 @@ class Build:
         people, places = (len(coder) for coder in self.coders)
         for number in self.split.days:
             rows = self.split.take(number)
-            rows[:, 0] = self._final[0][rows[:, 0]]
-            rows[:, 1] = self._final[1][rows[:, 1]]
+            for column, segment, final in zip((0, 1), self.segments, self._final, strict=True):
+                if len(segment):  # otherwise every id had its code already
+                    rows[:, column] = final[rows[:, column]]
             day, merged, at_two = day_of(number, rows, people, places, presence)
             self.reader.report.merged += merged
             self.reader.report.at_two_places += at_two

@@ -111,18 +111,13 @@ class Presence:
     def nobody(cls, people: int) -> Presence:
         return cls(np.full(people, np.iinfo(np.int64).min), np.full(people, -1, np.int32))
 
-    def after(self, day: Day) -> None:
-        """Take in the stays of an earlier day that last into later ones."""
-        sorting.late(
-            day.person,
-            day.leave,
-            day.place_offsets,
-            sorting.CLASSES,
-            SECONDS_A_DAY // 2,
-            day.begin,
-            self.until,
-            self.where,
-        )
+    def after(self, day: Day, least: int) -> None:
+        """Take in the stays of an earlier day that last until ``least`` (seconds of the clock) or longer."""
+        if day.end >= least:
+            sorting.late(
+                day.person, day.leave, day.place_offsets, sorting.CLASSES, least - day.begin, day.begin, self.until,
+                self.where,
+            )  # fmt: skip
 
 
 def day_of(number: int, rows: Codes, people: int, places: int, presence: Presence) -> tuple[Day, int, int]:

@@ -165,7 +165,7 @@ class Coder:
     def _numbers(self, ids: NDArray[np.int64]) -> NDArray[np.int32]:
         most = self._used + len(ids)
         if 2 * most > len(self._table):
-            self._table = np.full(1 << (4 * most).bit_length(), -1, np.int32)
+            self._table = np.full(1 << (2 * most).bit_length(), -1, np.int32)
             self._ids = np.concatenate(
                 [self._ids[: self._used], np.zeros(len(self._table) // 2 - self._used, np.int64)]
             )

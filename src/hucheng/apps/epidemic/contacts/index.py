@@ -26,7 +26,7 @@ from hucheng.apps.epidemic.contacts import cases as given
 from hucheng.apps.epidemic.contacts import days as daily
 from hucheng.apps.epidemic.contacts import ids, sorting
 from hucheng.apps.epidemic.contacts.building import Build, ahead
-from hucheng.apps.epidemic.contacts.clock import Form
+from hucheng.apps.epidemic.contacts.clock import SECONDS_A_DAY, Form
 from hucheng.apps.epidemic.contacts.days import Day, Presence
 from hucheng.apps.epidemic.contacts.found import Contacts
 from hucheng.apps.epidemic.contacts.ids import Dictionary
@@ -40,6 +40,8 @@ FORMAT = "hucheng.contacts"
 VERSION = 1
 IN_MEMORY = 50_000_000
 """Stays (16 bytes each, and more while they are sorted) of an index without a folder that are kept in memory."""
+FURTHEST_S = 14 * 3_600
+"""The zone furthest from UTC: a day of zoned times may begin that much before the day's zero."""
 MANIFEST, LEFT_OUT = "manifest.json", "left-out.csv"
 
 
@@ -213,10 +215,13 @@ class _Addition:
         """Who is known to stay somewhere into the first of the new days, from the three days before it."""
         presence = Presence.nobody(len(build.coders[0]))
         first = build.split.days[0]
+        form = build.reader.form
+        east = FURTHEST_S if form is not None and form.kind == "zoned" else 0
         for number in range(first - 3, first):
             told = there.get(str(np.datetime64(number, "D")))
             if told is not None:
-                presence.after(Day.open(self.folder / "days" / told["folder"], told))
+                day = Day.open(self.folder / "days" / told["folder"], told)
+                presence.after(day, first * SECONDS_A_DAY - east)
         return presence
 
     def _publish(self, build: Build, reader: Reader, days: dict[str, Any]) -> None:
