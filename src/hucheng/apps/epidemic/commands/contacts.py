@@ -56,6 +56,8 @@ def contacts(
             raise BadRequest("the result would replace what is read", where=str(one), mend="give it another name")
     if len({one.resolve() for one in outputs}) < len(outputs):
         raise BadRequest("two results have one name", where=str(out), mend="give each its own")
+    from hucheng.apps.epidemic.contacts.building import ahead
+
     asked = read(cases)
     notes: list[str] = []
     if folder is not None:
@@ -68,7 +70,7 @@ def contacts(
     rows = 0
     with Writer(out) as writer:
         writer.write(found.schema().empty_table())
-        for piece in found.pieces(exposures):
+        for piece in ahead(found.pieces(exposures)):
             writer.write(piece)
             rows += piece.num_rows
     if persons is not None:

@@ -44,9 +44,11 @@ class Exposures:
         self._used = kernels.exposed(person, case, begin, end, seconds, self._slot, self._used, self._sums)
 
     def table(self, people: Dictionary, form: Form) -> pa.Table:
-        """One row a person, in the order of the dictionary: person, minutes, overlaps, cases, first, last."""
+        """One row a person, the longest exposed first: person, minutes, overlaps, cases, first, last."""
         who = np.flatnonzero(self._slot).astype(np.int32)
-        sums = self._sums[self._slot[who] - 1]
+        rows = self._slot[who] - 1
+        order = np.argsort(-self._sums[rows, 0], kind="stable")
+        who, sums = who[order], self._sums[rows[order]]
         return pa.table(
             {
                 "person": people.take(who),

@@ -87,9 +87,7 @@ class Contacts:
 
     def ranked(self, exposures: Exposures) -> pa.Table:
         """Sums as a table, the longest exposed first."""
-        found = exposures.table(self.city.people, self.city.form)
-        order = np.argsort(-np.asarray(found.column("minutes")), kind="stable")
-        return found.take(pa.array(order))
+        return exposures.table(self.city.people, self.city.form)
 
     def pieces(self, exposures: Exposures, at_once: int = AT_ONCE) -> Iterator[pa.Table]:
         """Tables of overlaps of some cases at a time; each person's sums are brought up to date."""

@@ -133,8 +133,7 @@ class ProximityContacts:
 
     def ranked(self, exposures: Exposures) -> pa.Table:
         """Sums as a table, the longest exposed first."""
-        found = exposures.table(self.records.people, self.records.form)
-        return found.take(pa.array(np.argsort(-np.asarray(found.column("minutes")), kind="stable")))
+        return exposures.table(self.records.people, self.records.form)
 
     def schema(self) -> pa.Schema:
         """The columns of `overlaps`."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hucheng.apps.epidemic.contacts import kernels, sorting
 from hucheng.apps.epidemic.contacts.days import Codes, Day
 
-AT_ONCE = 4_000_000
+AT_ONCE = 500_000
 """Overlaps held at one time, unless one case alone has more."""
 TOGETHER = 128
 """Stays searched by one task of a thread."""
