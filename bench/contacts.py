@@ -154,7 +154,7 @@ def measure(quick: bool) -> list[Figure]:
         index = Index.open(room / "index")
         first, took, found = warm(index, asked, 9)
         rows = found.overlaps.num_rows
-        under = f"{city}; {CASES} cases of six days, {rows:,} overlaps of {len(found.people):,} people, as Arrow; median of 9"
+        under = f"{city}; {CASES} cases of six days, {rows:,} overlaps of {len(found.people):,} people; median of 9"
         figures.append(Figure("contacts: search, index warm", took, "s", under, 0.25, "less", first))
         by_place = sorted_copy(room / "raw")
         shutil.rmtree(room / "raw")
