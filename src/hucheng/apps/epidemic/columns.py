@@ -112,10 +112,17 @@ def numbers(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
     return found
 
 
+def text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column as trimmed text; what is empty is null."""
+    trimmed = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
+    return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+
+
 def words(column: pa.ChunkedArray) -> pa.Array:
     """A column as trimmed text, dictionary-encoded; what is empty is null."""
-    text = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
-    return pc.dictionary_encode(pc.if_else(pc.equal(text, ""), None, text)).combine_chunks()
+    if pa.types.is_dictionary(column.type):
+        column = pc.cast(column, pa.string())
+    return pc.dictionary_encode(text(column)).combine_chunks()
 
 
 def rows(places: Sequence[int] | NDArray[np.intp]) -> str:

@@ -70,10 +70,10 @@ def save(made: Figure, path: Path) -> None:
         raise BadRequest(f"cannot write: {error.strerror or error}", where=str(path), mend="check the folder") from None
 
 
-def svg(made: Figure) -> str:
-    """A figure as an SVG element, to stand inside an HTML page."""
+def svg(made: Figure, name: str) -> str:
+    """A figure as an SVG element, to stand inside an HTML page; ``name`` keeps its ids apart from other figures'."""
     text = io.StringIO()
-    with style():
+    with style(), mpl.rc_context({"svg.hashsalt": name}):
         made.savefig(text, format="svg", metadata={"Date": None})
     whole = text.getvalue()
     return whole[whole.index("<svg") :]

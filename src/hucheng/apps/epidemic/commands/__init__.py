@@ -13,6 +13,8 @@ HERE = "hucheng.apps.epidemic.commands"
 TABLE: dict[str, tuple[str, str, str]] = {
     "index": (f"{HERE}.index", "index", "an index of visits: built, or days added"),
     "contacts": (f"{HERE}.contacts", "contacts", "who met the cases, from visits or proximity"),
+    "forecast": (f"{HERE}.forecast", "forecast", "counts in, a hubverse submission out"),
+    "score": (f"{HERE}.score", "score", "how good forecasts were, alone and beside others"),
 }
 
 PATH = click.Path(path_type=Path)
