@@ -149,15 +149,16 @@ def test_damage_is_said_with_the_file_and_the_way_to_mend_it(tmp_path: Path) -> 
     file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(LakeError, match="not as it was written"):
         Index.open(tmp_path).verify()
+    Index.build(meetings.visits_table(some(0)), tmp_path, replace=True)[0].verify()
     (tmp_path / "manifest.json").write_text('{"format": "hucheng.contacts", "version": 99}')
     with pytest.raises(LakeError, match="version 99"):
         Index.open(tmp_path)
 
 
 def test_two_builds_at_once_are_refused(tmp_path: Path) -> None:
-    from hucheng.apps.epidemic.contacts.index import _alone
+    from hucheng.apps.epidemic.contacts.manifest import alone
 
-    with _alone(tmp_path), pytest.raises(Unavailable, match="another build"):
+    with alone(tmp_path), pytest.raises(Unavailable, match="another build"):
         Index.build(meetings.visits_table(some(0)), tmp_path)
 
 

@@ -6,13 +6,9 @@ replaced; a process that dies before leaves the index as it was, and its remains
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,26 +19,33 @@ import pyarrow as pa
 
 from hucheng.apps.epidemic.columns import some
 from hucheng.apps.epidemic.contacts import cases as given
-from hucheng.apps.epidemic.contacts import days as daily
-from hucheng.apps.epidemic.contacts import ids, sorting
+from hucheng.apps.epidemic.contacts import sorting
 from hucheng.apps.epidemic.contacts.building import Build, ahead
 from hucheng.apps.epidemic.contacts.clock import SECONDS_A_DAY, Form
 from hucheng.apps.epidemic.contacts.days import Day, Presence
 from hucheng.apps.epidemic.contacts.found import Contacts
 from hucheng.apps.epidemic.contacts.ids import Dictionary
+from hucheng.apps.epidemic.contacts.manifest import (
+    FORMAT,
+    VERSION,
+    alone,
+    dictionary,
+    manifest,
+    publish,
+    save_ids,
+    sweep,
+)
 from hucheng.apps.epidemic.contacts.search import Search
 from hucheng.apps.epidemic.contacts.visits import Reader, Report, Source
-from hucheng.errors import BadRequest, LakeError, NotFound, Unavailable
+from hucheng.errors import BadRequest, LakeError, NotFound
 from hucheng.files import Writer
 from hucheng.tables import as_arrow
 
-FORMAT = "hucheng.contacts"
-VERSION = 1
 IN_MEMORY = 50_000_000
 """Stays (16 bytes each, and more while they are sorted) of an index without a folder that are kept in memory."""
 FURTHEST_S = 14 * 3_600
 """The zone furthest from UTC: a day of zoned times may begin that much before the day's zero."""
-MANIFEST, LEFT_OUT = "manifest.json", "left-out.csv"
+LEFT_OUT = "left-out.csv"
 
 
 @dataclass(frozen=True)
@@ -112,13 +115,18 @@ class Index:
     def open(cls, folder: Path | str) -> Index:
         """An index on disk; columns are mapped, not read. Raises NotFound, or LakeError where it is damaged."""
         folder = Path(folder)
-        told = _manifest(folder)
+        told = manifest(folder)
         if told is None:
             raise NotFound(
                 "there is no index", where=str(folder), mend="build one: hucheng epidemic index VISITS… --out DIR"
             )
-        people, places = (_dictionary(folder, told["ids"][name]) for name in ("people", "places"))
-        days = [Day.open(folder / "days" / day["folder"], day) for day in told["days"]]
+        try:
+            people, places = (dictionary(folder, told["ids"][name]) for name in ("people", "places"))
+            days = [Day.open(folder / "days" / day["folder"], day) for day in told["days"]]
+        except LakeError:
+            if (manifest(folder) or told)["generation"] == told["generation"]:
+                raise
+            return cls.open(folder)  # days were replaced between the manifest and them
         return cls(days, people, places, Form(**told["times"]), folder=folder)
 
     @classmethod
@@ -132,7 +140,7 @@ class Index:
         """
         folder = Path(folder)
         given_visits = sources(visits)
-        with _alone(folder):
+        with alone(folder):
             try:
                 added = _Addition(folder, replace, tell or (lambda _: None)).run(given_visits)
             except OSError as error:
@@ -151,7 +159,7 @@ class Index:
 
     def verify(self) -> None:
         """Read everything and compare it with the manifest's digests. Raises LakeError for the first that differs."""
-        told = (_manifest(self.folder) or {"days": []}) if self.folder else {"days": []}
+        told = (manifest(self.folder) or {"days": []}) if self.folder else {"days": []}
         for day, one in zip(self.days, told["days"], strict=True):
             if day.digest() != one["digest"]:
                 raise LakeError("a day is not as it was written", where=day.name, mend="build it again with --replace")
@@ -162,13 +170,13 @@ class _Addition:
 
     def __init__(self, folder: Path, replace: bool, tell: Callable[[str], None]) -> None:
         self.folder, self.replace, self.tell = folder, replace, tell
-        self.told = _manifest(folder)
+        self.told = manifest(folder)
         self.generation = (self.told or {"generation": 0})["generation"] + 1
-        _sweep(folder, self.told)
+        sweep(folder, self.told)
 
     def run(self, sources: Callable[[], list[Source]]) -> Added:
         told = self.told
-        known = [None if told is None else _dictionary(self.folder, told["ids"][one]) for one in ("people", "places")]
+        known = [None if told is None else dictionary(self.folder, told["ids"][one]) for one in ("people", "places")]
         reader = Reader(None if told is None else Form(**told["times"]))
         there = {} if told is None else {day["day"]: day for day in told["days"]}
         with tempfile.TemporaryDirectory(prefix=".building-", dir=self.folder) as scratch:
@@ -183,14 +191,14 @@ class _Addition:
                 self.tell(day.name)
                 old = there.get(day.name)
                 digest = day.digest()
-                if old is not None and old["digest"] == digest:
+                if old is not None and old["digest"] == digest and not self.replace:
                     same.append(day.name)
                 elif old is not None and not self.replace:
                     clash.append(day.name)
                 elif not clash:
                     fresh[day.name] = day.save(self.folder / "days" / f"{day.name}.{self.generation}", digest)
         if clash:
-            _sweep(self.folder, told)
+            sweep(self.folder, told)
             raise BadRequest(
                 f"{some(len(clash), 'day')} there already, with other stays: {given.named(clash)}",
                 where=str(self.folder),
@@ -231,11 +239,11 @@ class _Addition:
         for name, coder, segment in zip(("people", "places"), build.coders, build.segments, strict=True):
             held = told[name].get("segments", [])
             if len(segment):
-                held = [*held, _save_ids(self.folder / "ids", f"{name}.{self.generation}", coder.kind, segment)]
+                held = [*held, save_ids(self.folder / "ids", f"{name}.{self.generation}", coder.kind, segment)]
             names[name] = {"kind": coder.kind, "count": len(coder), "segments": held}
         assert reader.form is not None
         ordered = [days[name] for name in sorted(days)]
-        _write_manifest(
+        publish(
             self.folder,
             {
                 "format": FORMAT,
@@ -248,7 +256,7 @@ class _Addition:
                 "days": ordered,
             },
         )
-        _sweep(self.folder, _manifest(self.folder))
+        sweep(self.folder, manifest(self.folder))
 
 
 class LeftOut:
@@ -283,100 +291,3 @@ def sources(visits: Any) -> Callable[[], list[Source]]:
         return lambda: [Source.of_file(Path(one)) for one in visits]
     table = as_arrow(visits)
     return lambda: [Source("visits", [table])]
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else builds in the folder meanwhile; the lock ends with the process."""
-    try:
-        (folder / "days").mkdir(parents=True, exist_ok=True)
-        (folder / "ids").mkdir(exist_ok=True)
-        held = (folder / ".lock").open("w")
-    except OSError as error:
-        raise BadRequest(
-            f"cannot write: {error.strerror or error}", where=str(folder), mend="check the folder"
-        ) from None
-    with held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Unavailable("another build is at work", where=str(folder), mend="wait until it is done") from None
-        yield
-
-
-def _sweep(folder: Path, told: dict[str, Any] | None) -> None:
-    """Take away what no manifest names: remains of builds that died, and days that were replaced."""
-    days = {day["folder"] for day in told["days"]} if told else set()
-    names = {one["file"] for name in told["ids"].values() for one in name["segments"]} if told else set()
-    for one in (folder / "days").iterdir():
-        if one.name not in days:
-            shutil.rmtree(one)
-    for one in (folder / "ids").iterdir():
-        if one.name not in names:
-            one.unlink()
-    for one in folder.glob(".building-*"):
-        shutil.rmtree(one)
-
-
-def _manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest; None where there is none. Raises LakeError for one that is damaged or of another version."""
-    file = folder / MANIFEST
-    try:
-        told: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise LakeError(f"the manifest cannot be read: {error}", where=str(file), mend="build the index anew") from None
-    if told.get("format") != FORMAT or told.get("version") != VERSION or told.get("classes_s") != list(sorting.EDGES):
-        raise LakeError(
-            f"the index is of version {told.get('version')}, this Hucheng reads {VERSION}",
-            where=str(file),
-            mend="build it anew",
-        )
-    return told
-
-
-def _write_manifest(folder: Path, told: dict[str, Any]) -> None:
-    aside = folder / f".{MANIFEST}.new"
-    daily.sync_folder(folder / "days")
-    daily.sync_folder(folder / "ids")
-    with aside.open("w", encoding="utf-8") as file:
-        json.dump(told, file, indent=1, ensure_ascii=False)
-        file.flush()
-        daily.sync(file.fileno())
-    os.replace(aside, folder / MANIFEST)  # noqa: PTH105
-    daily.sync_folder(folder)
-
-
-def _save_ids(folder: Path, name: str, kind: str, segment: Any) -> dict[str, Any]:
-    """A segment of ids as a file."""
-    path = folder / (f"{name}.npy" if kind == ids.NUMBERS else f"{name}.arrow")
-    with path.open("wb") as file:
-        if kind == ids.NUMBERS:
-            np.save(file, segment)
-        else:
-            table = pa.table({"id": segment})
-            with pa.ipc.new_file(file, table.schema) as writer:
-                writer.write_table(table)
-        file.flush()
-        daily.sync(file.fileno())
-    return {"file": path.name, "count": len(segment), "bytes": path.stat().st_size}
-
-
-def _dictionary(folder: Path, told: dict[str, Any]) -> Dictionary:
-    segments = []
-    for one in told["segments"]:
-        path = folder / "ids" / one["file"]
-        try:
-            if path.stat().st_size != one["bytes"]:
-                raise ValueError("its size is another")
-            if told["kind"] == ids.NUMBERS:
-                segments.append(np.load(path, mmap_mode="r").view(np.ndarray))
-            else:
-                with pa.memory_map(str(path)) as held:
-                    segments.append(pa.ipc.open_file(held).read_all().column(0).combine_chunks())
-        except (OSError, ValueError) as error:
-            raise LakeError(
-                f"a file of the index is damaged or gone: {error}", where=str(path), mend="build the index anew"
-            ) from None
-    return Dictionary(told["kind"], segments)
