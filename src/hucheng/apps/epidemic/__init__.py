@@ -17,6 +17,13 @@ NAMES = {
     "find_contacts": "contacts.api",
     "find_proximity_contacts": "contacts.api",
     "contact_network": "charts.network",
+    "forecast": "forecasts.api",
+    "forecast_report": "forecasts.api",
+    "forecast_fan": "forecasts.api",
+    "score": "scores.api",
+    "compare": "scores.api",
+    "calibration_chart": "scores.api",
+    "Columns": "series",
 }
 """Name → module below this package."""
 
