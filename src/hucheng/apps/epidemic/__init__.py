@@ -5,3 +5,31 @@
 May touch: `hucheng.gate`, `hucheng.rules`, `hucheng.decisions`, `hucheng.cases`, `hucheng.portals`.
 Never: the name of a hub, a disease or a place in code; a vintage later than the date it forecasts for; a clock.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+NAMES = {
+    "nowcast": "now.tables",
+    "rt": "now.tables",
+    "clean": "linelist.cleaning",
+    "Note": "series",
+    "Delay": "now.delays",
+    "generation": "now.delays",
+    "reporting": "now.delays",
+}
+"""What Python calls, and the module of this room it stands in; imported when first asked for."""
+
+__all__ = sorted(NAMES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{NAMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *NAMES})

@@ -10,6 +10,9 @@ HERE = "hucheng.apps.epidemic.commands"
 
 TABLE: dict[str, tuple[str, str, str]] = {
     "score": (f"{HERE}.score", "score", "how good forecasts were, alone and beside others"),
+    "nowcast": (f"{HERE}.nowcast", "nowcast", "what recent counts will come to when all is reported"),
+    "rt": (f"{HERE}.rt", "rt", "R_t and growth, with uncertainty"),
+    "clean": (f"{HERE}.clean", "clean", "a line list as it comes, made fit for work"),
 }
 
 

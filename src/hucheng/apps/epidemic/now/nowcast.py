@@ -55,14 +55,9 @@ def nowcast(
 
     Counts that start near their final value and are revised both ways are handled by what past ratios were
     (`revisions`); counts that fill up report by report, or a delay of one's own, by the share known by now (`filling`).
-    Raises BadRequest where there is one version only and no delay is given: nothing can be learned from it.
+    With one version only and no delay of one's own there is nothing to learn from: a wide spread is assumed, and said.
+    Raises BadRequest where the last version says nothing of a step that is over.
     """
-    if len(seen.versions) < FEWEST and own is None:
-        raise BadRequest(
-            "there is one report date only: nothing shows how counts of the same event date change",
-            where=f"as of {seen.versions[-1]}",
-            mend="give earlier versions, or the delay as --delay FILE",
-        )
     ages = seen.ages[-1]
     said = ~np.isnan(seen.known[-1]).all(axis=1)
     due = np.flatnonzero(said & (ages >= 0))
@@ -70,9 +65,12 @@ def nowcast(
         raise BadRequest("the last version says nothing of a step that is over", mend="give a later version")
     steps = due[-(BACK[seen.step] if back is None else back) :]
     notes = list(seen.notes)
+    if alone := len(seen.versions) < FEWEST and own is None:
+        what = "one report date only: nothing shows how counts change, the spread is assumed (give earlier versions)"
+        notes.append(Note("assumed", what))
     basis = [FILLED] * len(steps)
     reported = seen.known[-1][steps]
-    if own is None and _near_final(seen):
+    if alone or (own is None and _near_final(seen)):
         quantiles, learned = revisions.revised(seen, steps, levels)
         basis = [REVISED if one else ASSUMED for one in learned]
         middle = np.array([[np.interp(0.5, levels, one) for one in row] for row in quantiles])
