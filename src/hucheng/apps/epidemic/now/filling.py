@@ -24,7 +24,11 @@ LONGEST = {1: 90, 7: 26}
 """Steps of delay beyond which nothing is expected."""
 OWN = 200.0
 """Reports at which a place's own delays count as much as all places'."""
-DRAWS, LOOK = 1000, 80
+A_WEEKDAY = 30.0
+"""Reports at which a delay's own weekdays count as much as the weekdays of all delays."""
+DRAWS = 1000
+FEWEST = 4
+"""Past days below which nothing is said about how far shares stray."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +55,14 @@ def shares(seen: Triangle, own: Delay | None = None) -> Shares:
     fresh_all, before_all = (np.einsum("t,tdp->dp", decay, np.nan_to_num(one)) for one in (fresh, before))
     pooled = fresh_all.sum(axis=1) / np.maximum(before_all.sum(axis=1), 1e-9)
     hazard = (fresh_all + OWN * pooled[:, None]) / np.maximum(before_all + OWN, 1e-9)
-    hazard = np.clip(hazard, 0, 1)
-    factor = _report_weekdays(seen, fresh, before, pooled) if seen.step == 1 else np.ones(7)
+    lean = np.clip(hazard, 0, 1) / np.maximum(pooled, 1e-9)[:, None]
+    by_day = _on_weekdays(seen, fresh, before, pooled, decay)
     share = np.ones((len(age), len(seen.places)))
     today = int((seen.versions[-1].astype("datetime64[D]").astype(np.int64) + 3) % 7)
     for at, old in enumerate(age):
-        for later in range(max(int(old), -1) + 1, longest):
-            if later == 0:
-                continue
-            odds = factor[(today + later - int(old)) % 7]
-            share[at] *= 1 - np.minimum(hazard[later] * odds, 0.999)
+        for later in range(max(int(old) + 1, 1), longest):
+            odds = by_day[later, (today + later - int(old)) % 7 if seen.step == 1 else 0]
+            share[at] *= 1 - np.minimum(odds * lean[later], 0.999)
     return Shares(share, _noise(seen, share, age))
 
 
@@ -78,35 +80,43 @@ def _by_delay(seen: Triangle, longest: int) -> tuple[Numbers, Numbers]:
     return np.where(whole, np.nan, np.maximum(fresh, 0)), np.where(whole, np.nan, upto)
 
 
-def _report_weekdays(seen: Triangle, fresh: Numbers, before: Numbers, pooled: Numbers) -> Numbers:
-    """(7,) how much more is reported on a weekday than on others at the same delay."""
+def _on_weekdays(seen: Triangle, fresh: Numbers, before: Numbers, pooled: Numbers, decay: Numbers) -> Numbers:
+    """(D, 7) reverse hazard of each delay on each weekday of report, leaning on the delay's own where few are seen."""
+    longest = fresh.shape[1]
+    if seen.step != 1:
+        return np.repeat(pooled[:, None], 7, axis=1)
     weekday = (seen.days.astype("datetime64[D]").astype(np.int64) + 3) % 7
-    got, due = np.zeros(7), np.zeros(7)
-    for later in range(1, fresh.shape[1]):
+    got, due = np.zeros((longest, 7)), np.zeros((longest, 7))
+    for later in range(1, longest):
         on = (weekday + later) % 7
-        np.add.at(got, on, np.nansum(fresh[:, later], axis=1))
-        np.add.at(due, on, np.nansum(before[:, later] * pooled[later], axis=1))
-    return np.asarray((got + 20) / (due + 20), dtype=np.float64)
+        np.add.at(got[later], on, np.nansum(fresh[:, later], axis=1) * decay)
+        np.add.at(due[later], on, np.nansum(before[:, later], axis=1) * decay)
+    factor = (got.sum(axis=0) + 20) / ((due * pooled[:, None]).sum(axis=0) + 20)
+    first = np.minimum(pooled[:, None] * factor[None, :], 1)
+    return np.asarray((got + A_WEEKDAY * first) / (due + A_WEEKDAY), dtype=np.float64)
 
 
 def _noise(seen: Triangle, share: Numbers, age: NDArray[np.int64]) -> Numbers:
-    """How far known counts of an age strayed from their share of the final ones, beyond chance; pooled over places."""
+    """How far known counts of an age strayed from their share of the final ones, beyond chance; pooled over places. Only
+    versions of the last one's weekday count: the share of an age depends on what day it is."""
     noise = np.zeros_like(share)
     total = np.nansum(seen.known[-1], axis=1)
     full = (share.mean(axis=1) > 0.98) & (total > 0)
+    same = (seen.versions[-1] - seen.versions).astype("timedelta64[D]").astype(np.int64) % 7 == 0
+    alike = np.flatnonzero(same[:-1]) if seen.step == 1 else np.arange(len(seen.versions) - 1)
     typical = {int(old): float(share[at].mean()) for at, old in enumerate(age)}
     for at, old in enumerate(age):
         if share[at].mean() > 0.98 or old < 0:
             continue
         ratio = []
-        for version in range(len(seen.versions) - 1):
+        for version in alike:
             for past in np.flatnonzero((seen.ages[version] == old) & full):
                 known = np.nansum(seen.known[version, past])
                 due = typical[int(old)] * total[past]
                 if due >= 1:
                     chance = (1 - typical[int(old)]) / due
                     ratio.append((known / due - 1) ** 2 - chance)
-        if len(ratio) >= 5:
+        if len(ratio) >= FEWEST:
             noise[at] = float(np.clip(np.mean(ratio), 0, 1))
     return noise
 

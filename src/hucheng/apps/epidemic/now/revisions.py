@@ -26,6 +26,7 @@ SIZE = 2.0
 WIDER = 0.45
 """Past errors are widened by this share: they were measured against counts that will be revised, too."""
 SAME_WEEKDAY = 4.0
+STEEPEST = -0.5
 RIDGE, ASSUMED_SD = 20.0, 0.25
 FURTHEST = 1.0
 
@@ -126,16 +127,37 @@ def _one(seen: Triangle, step: int, levels: Numbers, drift: Numbers) -> tuple[Nu
     order = np.argsort(error, kind="stable")
     error, joint, size, own = error[order], joint[order], size[order], own[order]
     centre = _features(now, step) @ slope
+    tilt = _tilt(error, size, joint)
     found = np.full((len(seen.places), len(levels)), np.nan)
     for place in np.flatnonzero(~np.isnan(current)):
-        near = np.exp(-0.5 * ((size - _log(current[place : place + 1])) / SIZE) ** 2)
-        mass = joint * near * np.where(own == place, OWN, 1.0) + 1e-12
-        upto = np.cumsum(mass)
-        quantiles = np.interp(levels, (upto - 0.5 * mass) / upto[-1], error)
-        middle = np.interp(0.5, (upto - 0.5 * mass) / upto[-1], error)
-        spread = middle + (quantiles - middle) * (1 + WIDER)
+        apart = size - _log(current[place : place + 1])
+        mass = joint * np.exp(-0.5 * (apart / SIZE) ** 2) * np.where(own == place, OWN, 1.0) + 1e-12
+        middle = _quantile(error, mass, np.array([0.5]))[0]
+        alike = (error - middle) * np.exp(-tilt * apart)
+        by = np.argsort(alike, kind="stable")
+        spread = middle + _quantile(alike[by], mass[by], levels) * (1 + WIDER)
         found[place] = np.maximum((current[place] + 1) * np.exp(centre[place] + spread) - 1, 0)
     return found, True
+
+
+def _quantile(values: Numbers, mass: Numbers, levels: Numbers) -> Numbers:
+    """Quantiles of values in order, each with a mass."""
+    upto = np.cumsum(mass)
+    return np.interp(levels, (upto - 0.5 * mass) / upto[-1], values)
+
+
+def _tilt(error: Numbers, size: Numbers, weight: Numbers) -> float:
+    """By how much the log of the usual error changes with log count, from the smaller half to the larger: never up, and
+    never more than chance alone would make it fall."""
+    low = size <= np.median(size)
+    if low.all() or not low.any():
+        return 0.0
+    apart = np.average(size[~low], weights=weight[~low]) - np.average(size[low], weights=weight[low])
+    middle = np.median(error)
+    wide = [float(np.average((error[one] - middle) ** 2, weights=weight[one])) for one in (low, ~low)]
+    if min(wide) <= 0 or apart <= 0:
+        return 0.0
+    return float(np.clip(0.5 * np.log(wide[1] / wide[0]) / apart, STEEPEST, 0.0))
 
 
 def _robust(shape: Numbers, target: Numbers, weight: Numbers) -> Numbers:
