@@ -22,7 +22,7 @@ NAMES = {
 }
 """What Python calls, and the module of this room it stands in; imported when first asked for."""
 
-__all__ = sorted(NAMES)  # noqa: PLE0605
+__all__ = sorted(NAMES)
 
 
 def __getattr__(name: str) -> Any:

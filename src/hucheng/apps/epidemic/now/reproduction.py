@@ -73,7 +73,9 @@ def reproduction(series: Series, counted: Counted, seed: int = 0, draws: int = D
     for at, name in enumerate(series.places):
         known = int((~np.isnan(values[:, at])).sum())
         if known < FEWEST or not np.nansum(values[:, at]) > 0:
-            why = f"{known} reports: too few to estimate from" if known < FEWEST else "no case: nothing to estimate from"
+            why = (
+                f"{known} reports: too few to estimate from" if known < FEWEST else "no case: nothing to estimate from"
+            )
             notes.append(Note("short", why, name))
             values[:, at] = np.nan
             continue
@@ -145,9 +147,7 @@ def _place(
     )
 
 
-def seen_as(
-    counts: Numbers, step: int, delay: Delay, ahead: int, factor: Numbers, noise: Numbers
-) -> smoother.Seen:
+def seen_as(counts: Numbers, step: int, delay: Delay, ahead: int, factor: Numbers, noise: Numbers) -> smoother.Seen:
     """Counts of days or weeks as sums over a curve that begins ``ahead`` days (and the longest delay) before them."""
     chances = np.convolve(delay.chances, np.ones(step))[::-1]
     first = ahead + step * np.arange(len(counts))

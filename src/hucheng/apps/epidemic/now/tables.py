@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hucheng.apps.epidemic import columns
-from hucheng.apps.epidemic.now import cori, nowcast as nowcasts, reproduction, triangle as triangles
+from hucheng.apps.epidemic.now import cori, reproduction
+from hucheng.apps.epidemic.now import nowcast as nowcasts
+from hucheng.apps.epidemic.now import triangle as triangles
 from hucheng.apps.epidemic.now.delays import NONE, Delay, generation, read, reporting
 from hucheng.apps.epidemic.series import Columns, Note, Series, observed
 from hucheng.errors import BadRequest
@@ -198,7 +200,9 @@ def _rt_rows(found: reproduction.Estimates, series: Series) -> pa.Table:
         )
     if not blocks:
         whys = "; ".join(f"{note.place}: {note.what}" for note in found.notes if note.kind == "short")
-        raise BadRequest("no place has counts to estimate from", where=whys[:300] or None, mend="give at least 3 reports")
+        raise BadRequest(
+            "no place has counts to estimate from", where=whys[:300] or None, mend="give at least 3 reports"
+        )
     return pa.concat_tables(blocks)
 
 

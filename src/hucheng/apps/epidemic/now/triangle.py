@@ -102,9 +102,7 @@ def _of_target(arrow: pa.Table, target: str | None) -> pa.Table:
         return arrow
     there = pc.unique(arrow.column(column)).to_pylist()
     if target is None and len(there) > 1:
-        raise BadRequest(
-            f"the table holds {len(there)} targets", mend=f"ask for one of: {', '.join(map(str, there))}"
-        )
+        raise BadRequest(f"the table holds {len(there)} targets", mend=f"ask for one of: {', '.join(map(str, there))}")
     return arrow if target is None else arrow.filter(pc.equal(arrow.column(column), target))
 
 
