@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.table import Figure, show, write
 
-MEASURED = ("rules", "persons", "packs", "journal", "gate", "desk", "intake", "pages")
+MEASURED = ("rules", "persons", "packs", "journal", "gate", "desk", "intake", "pages", "now")
 
 
 def main() -> None:

@@ -54,9 +54,9 @@ def _panel(one: Any, rows: pa.Table, place: str, say: Say) -> None:
         one.fill_between(days, column[low], column[high], where=data, color=paper.COLOURS[0], alpha=DARK - PALE,
                          linewidth=0, label=say("%(share)s %% interval", share=share))  # fmt: skip
     one.plot(days, column["R_0.5"], color=paper.COLOURS[0], linewidth=1.3, label=say("Median of R"))
-    for at in np.flatnonzero(basis == "break"):
-        one.axvspan(days[at] - step, days[at] + step, color=paper.COLOURS[1], alpha=0.1, linewidth=0,
-                    label=say("Counts changed their meaning") if at == np.argmax(basis == "break") else None)  # fmt: skip
+    for order, at in enumerate(np.flatnonzero(basis == "break")):
+        label = None if order else say("Counts changed their meaning")
+        one.axvspan(days[at] - step, days[at] + step, color=paper.COLOURS[1], alpha=0.1, linewidth=0, label=label)
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]
     one.xaxis.set_major_locator(locator)
     one.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]

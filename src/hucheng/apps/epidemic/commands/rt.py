@@ -19,7 +19,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command()
 @click.option("--observed", metavar="FILE", type=FILE, required=True,
-              help="Counts by date [and place], daily or weekly, new or running; or a file that nowcast wrote.")  # fmt: skip
+              help="Counts by date [and place], daily or weekly; or a file of nowcast.")  # fmt: skip
 @click.option("--out", metavar="FILE", type=FILE, required=True, help="Where estimates are written (.csv, .parquet).")
 @click.option("--generation", metavar="FILE", type=FILE, help="Generation time: days, probability.")
 @click.option("--generation-mean", type=float, help="Or its mean in days [5.2, and said to be assumed].")

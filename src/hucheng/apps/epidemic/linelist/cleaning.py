@@ -99,7 +99,7 @@ def _text(arrow: pa.Table) -> pa.Table:
     """Every value as text, as a CSV file would have it; empty is null."""
     found = {}
     for name in arrow.column_names:
-        values = []
+        values: list[str | None] = []
         for value in arrow.column(name).to_pylist():
             if value is None or value != value:
                 values.append(None)
@@ -156,7 +156,7 @@ def _meanings(work: _Work, values: list[str | None], column: str, name: str) -> 
     found: list[str | None] = []
     for row, value in enumerate(values):
         means = None if value is None else known[value]
-        if value is not None and means is None and meanings.tidy(value) not in meanings.EMPTY:
+        if value is not None and means is None and meanings.tidy(value) not in datereading.EMPTY:
             work.problems[row].append(f"{name}: “{value}” is not known")
         found.append(means)
     work.columns[name] = found

@@ -21,8 +21,8 @@ def counts(cleaned: Any, by: str | None = None, duplicates: bool = False, today:
     """New cases by date and place, days without a case included: date, location, value.
 
     Dates after ``today`` are no cases yet.
-    ``by``: the date column [onset, else diagnosis, else report]; rows without it are not counted. ``duplicates``: whether
-    rows that are marked as repeating another count, too. Raises BadRequest where there is no such date.
+    ``by``: the date column [onset, else diagnosis, else report]; rows without it are not counted. ``duplicates``:
+    whether rows that are marked as repeating another count, too. Raises BadRequest where there is no such date.
     """
     arrow = _once(as_arrow(cleaned), duplicates)
     name = by or next(
@@ -59,7 +59,8 @@ def triangle(
 ) -> Any:  # fmt: skip
     """New reports by event date, report date and place: event_date, report_date, location, value; for `nowcast`.
 
-    Rows without both dates, reported before the event, or after ``today``, are not counted. Raises BadRequest where none has both.
+    Rows without both dates, reported before the event, or after ``today``, are not counted.
+    Raises BadRequest where none has both.
     """
     arrow = _once(as_arrow(cleaned), duplicates)
     for name in (event, report):

@@ -1,4 +1,4 @@
-"""Dates as people write them. What a whole column says decides between day and month first; what stays open is refused."""
+"""Dates as people write them. What a whole column says decides between day and month first, or nobody."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from typing import Literal
 from hucheng.errors import BadRequest
 
 Order = Literal["day", "month"]
-MONTHS = {name: at // 2 + 1 for at, name in enumerate(
-    ["jan", "january", "feb", "february", "mar", "march", "apr", "april", "may", "may", "jun", "june", "jul", "july", "aug", "august", "sep", "september", "oct", "october", "nov", "november", "dec", "december"])} | {"sept": 9}  # fmt: skip
+NAMES = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+         "december")  # fmt: skip
+MONTHS = {short: at for at, name in enumerate(NAMES, 1) for short in (name, name[:3])} | {"sept": 9}
 EMPTY = {"", "na", "n/a", "nan", "nat", "null", "none", "unknown", "-", "--", "/", "不详", "未知", "无", "空"}
 SERIAL_ZERO = date(1899, 12, 30)
 SERIALS = (18264, 73050)

@@ -9,19 +9,22 @@ from collections.abc import Mapping, Sequence
 from hucheng.errors import BadRequest
 
 STANDARD: dict[str, tuple[str, ...]] = {
-    "case_id": ("case_id", "caseid", "case_no", "case_number", "id", "no", "病例编号", "病例号", "编号", "序号", "卡片编号"),
+    "case_id": ("case_id", "caseid", "case_no", "case_number", "id", "no",
+                "病例编号", "病例号", "编号", "序号", "卡片编号"),
     "person_id": ("person_id", "patient_id", "national_id", "id_number", "id_card", "passport", "身份证", "身份证号",
                   "身份证号码", "证件号", "证件号码", "有效证件号"),
     "name": ("name", "full_name", "patient_name", "姓名", "患者姓名", "病人姓名"),
-    "date_birth": ("date_birth", "birth_date", "date_of_birth", "dob", "birthday", "born", "出生日期", "出生年月", "生日"),
+    "date_birth": ("date_birth", "birth_date", "date_of_birth", "dob", "birthday", "born",
+                   "出生日期", "出生年月", "生日"),
     "age_years": ("age_years", "age", "age_yrs", "age_in_years", "年龄", "年龄岁", "岁数"),
     "sex": ("sex", "gender", "性别"),
-    "place": ("place", "location", "district", "county", "city", "residence", "address", "area", "region", "地区", "现住址",
-              "居住地", "住址", "区县", "城市", "现住地址", "所属地区"),
-    "date_exposure": ("date_exposure", "exposure_date", "date_of_exposure", "date_infection", "infection_date", "暴露日期",
-                      "接触日期", "感染日期"),
+    "place": ("place", "location", "district", "county", "city", "residence", "address", "area", "region",
+              "地区", "现住址", "居住地", "住址", "区县", "城市", "现住地址", "所属地区"),
+    "date_exposure": ("date_exposure", "exposure_date", "date_of_exposure", "date_infection", "infection_date",
+                      "暴露日期", "接触日期", "感染日期"),
     "date_onset": ("date_onset", "onset_date", "onset", "date_of_onset", "symptom_onset", "date_symptom_onset",
-                   "symptom_onset_date", "date_onset_symptoms", "发病日期", "发病时间", "发病", "起病日期", "症状出现日期"),
+                   "symptom_onset_date", "date_onset_symptoms",
+                   "发病日期", "发病时间", "发病", "起病日期", "症状出现日期"),
     "date_hospitalisation": ("date_hospitalisation", "date_hospitalization", "date_admission", "admission_date",
                              "hospitalisation_date", "入院日期", "住院日期", "入院时间"),
     "date_diagnosis": ("date_diagnosis", "date_confirmation", "date_confirmed", "confirmation_date", "diagnosis_date",
@@ -32,8 +35,8 @@ STANDARD: dict[str, tuple[str, ...]] = {
                      "结局日期", "出院日期"),
     "date_death": ("date_death", "death_date", "date_of_death", "死亡日期", "死亡时间"),
     "outcome": ("outcome", "status", "final_outcome", "转归", "结局", "病情转归", "治疗结果"),
-    "classification": ("classification", "case_classification", "case_definition", "case_class", "case_type", "case_status",
-                       "病例分类", "病例类型", "诊断类型", "诊断分类"),
+    "classification": ("classification", "case_classification", "case_definition", "case_class", "case_type",
+                       "case_status", "病例分类", "病例类型", "诊断类型", "诊断分类"),
 }  # fmt: skip
 """Name in the answer → names it goes by; those of the WHO's outbreak tool kit where it has one."""
 DATES = tuple(name for name in STANDARD if name.startswith("date_"))
@@ -66,9 +69,9 @@ def mapping(there: Sequence[str], told: Mapping[str, str] | None = None) -> dict
         found[column] = name
     goes_by = {plain(one): name for name, names in STANDARD.items() for one in reversed(names)}
     for column in there:
-        name = goes_by.get(plain(column))
-        if name is not None and column not in found and name not in found.values():
-            found[column] = name
+        known = goes_by.get(plain(column))
+        if known is not None and column not in found and known not in found.values():
+            found[column] = known
     if not found:
         raise BadRequest(
             "no column of this table is known",

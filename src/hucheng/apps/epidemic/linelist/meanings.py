@@ -15,10 +15,11 @@ SEX = {
 SEX_CODES = {"1": "male", "2": "female", "0": "unknown", "9": "unknown"}
 """GB/T 2261.1, where a column holds nothing but these codes."""
 OUTCOME = {
-    "recovered": ("recovered", "cured", "discharged", "healed", "recovery", "治愈", "痊愈", "康复", "出院", "已出院", "好转"),
+    "recovered": ("recovered", "cured", "discharged", "healed", "recovery",
+                  "治愈", "痊愈", "康复", "出院", "已出院", "好转"),
     "died": ("died", "dead", "death", "deceased", "fatal", "死亡", "病亡", "已死亡", "去世"),
-    "in_care": ("in_care", "hospitalised", "hospitalized", "in hospital", "under treatment", "on treatment", "inpatient",
-                "isolated", "isolation", "住院", "在院", "治疗中", "在治", "隔离", "隔离治疗", "住院治疗"),
+    "in_care": ("in_care", "hospitalised", "hospitalized", "in hospital", "under treatment", "on treatment",
+                "inpatient", "isolated", "isolation", "住院", "在院", "治疗中", "在治", "隔离", "隔离治疗", "住院治疗"),
     "alive": ("alive", "survived", "stable", "存活", "生存", "未愈"),
     "unknown": ("unknown", "lost to follow-up", "pending", "不详", "未知", "失访"),
 }  # fmt: skip

@@ -33,7 +33,7 @@ def read(path: Path) -> tuple[pa.Table, str]:
     text, encoding = _decoded(raw, path)
     first = text.lstrip("\r\n").partition("\n")[0]
     mark = max(DELIMITERS, key=first.count)
-    rows = [row for row in csv.reader(io.StringIO(text.lstrip("\r\n"), newline=""), delimiter=mark)]
+    rows = list(csv.reader(io.StringIO(text.lstrip("\r\n"), newline=""), delimiter=mark))
     if not rows or not any(cell.strip() for cell in rows[0]):
         raise BadRequest("the file is empty", where=str(path), mend="give a line list with a row of headings")
     return _table(rows), f"{encoding}, separated by {'tabs' if mark == chr(9) else mark}"

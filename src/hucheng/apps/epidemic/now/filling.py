@@ -2,7 +2,7 @@
 
 Shares follow from reverse hazards, pooled over places and recent time (Kalbfleisch, Lawless 1989, JASA 84, section 3);
 the curve of events is smoothed (`smoother`), so that a day without a report yet leans on its neighbours; what is still
-to come is drawn given what is there (a gamma-Poisson day effect, Höhle, an der Heiden 2014, Biometrics 70, section 2.2).
+to come is drawn given what is there (a gamma-Poisson day effect, Höhle, an der Heiden 2014, Biometrics 70, 2.2).
 """
 
 from __future__ import annotations
@@ -97,8 +97,10 @@ def _on_weekdays(seen: Triangle, fresh: Numbers, before: Numbers, pooled: Number
 
 
 def _noise(seen: Triangle, share: Numbers, age: NDArray[np.int64]) -> Numbers:
-    """How far known counts of an age strayed from their share of the final ones, beyond chance; pooled over places. Only
-    versions of the last one's weekday count: the share of an age depends on what day it is."""
+    """How far known counts of an age strayed from their share of the final ones, beyond chance; pooled over places.
+
+    Only versions of the last one's weekday count: the share of an age depends on what day it is.
+    """
     noise = np.zeros_like(share)
     total = np.nansum(seen.known[-1], axis=1)
     full = (share.mean(axis=1) > 0.98) & (total > 0)

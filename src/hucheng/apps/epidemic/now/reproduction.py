@@ -17,7 +17,7 @@ from hucheng.apps.epidemic.series import Note, Series, day
 
 Numbers = NDArray[np.float64]
 ENOUGH_CASES = 11
-"""Counted cases within one generation time that a coefficient of variation of 0.3 needs (Cori et al. 2013, appendix)."""
+"""Counted cases in one generation time that a coefficient of variation of 0.3 needs (Cori et al. 2013, appendix)."""
 FEWEST = 3
 """Steps with a report, below which nothing is estimated."""
 DRAWS, LOOK = 400, 80
@@ -84,7 +84,7 @@ def reproduction(series: Series, counted: Counted, seed: int = 0, draws: int = D
     wide = np.ones(values.shape)
     if series.step == 1:
         wide = weekdays.factors(values, weekday)[weekday]
-    for at, name in enumerate(series.places):
+    for at in range(len(series.places)):
         if np.isnan(values[:, at]).all():
             continue
         rng = np.random.default_rng([seed, at])

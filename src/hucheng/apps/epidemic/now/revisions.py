@@ -7,6 +7,8 @@ log ratios and over all places). Quantiles are those of past errors of places of
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -97,11 +99,10 @@ def _one(seen: Triangle, step: int, levels: Numbers, drift: Numbers) -> tuple[Nu
     ages = seen.ages
     now = seen.known[-1]
     age = int(ages[-1, step])
-    pairs = []
-    for version in range(len(seen.versions) - 1):
-        for past in np.flatnonzero(ages[version] == age):
-            if past != step and not np.isnan(seen.known[version, past]).all():
-                pairs.append((version, int(past)))
+    said = np.asarray((~np.isnan(seen.known)).any(axis=2))
+    alike = (ages[:-1] == age) & said[:-1]
+    alike[:, step] = False
+    pairs = [(int(version), int(past)) for version, past in np.argwhere(alike)]
     current = now[step]
     if not pairs:
         from scipy.stats import norm
@@ -164,11 +165,11 @@ def _robust(shape: Numbers, target: Numbers, weight: Numbers) -> Numbers:
     """Ridge regression that outliers do not rule (Huber's weights, five rounds)."""
     usual = float(np.median(weight[weight > 0]))
     ridge = np.diag([1e-9, *[RIDGE * usual] * (shape.shape[1] - 1)])
-    now = weight
-    slope = np.zeros(shape.shape[1])
+    now: NDArray[Any] = weight
+    slope: NDArray[Any] = np.zeros(shape.shape[1])
     for _ in range(6):
         slope = np.linalg.solve((shape * now[:, None]).T @ shape + ridge, (shape * now[:, None]).T @ target)
         error = np.abs(target - shape @ slope)
-        spread = 1.2 * np.median(error) + 1e-3
-        now = weight * np.minimum(1, 2 * spread / np.maximum(error, 1e-9))
+        spread = float(1.2 * np.median(error) + 1e-3)
+        now = np.asarray(weight * np.minimum(1, 2 * spread / np.maximum(error, 1e-9)))
     return np.asarray(slope, dtype=np.float64)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 Numbers = NDArray[np.float64]
-SIGMAS = np.array([0.012, 0.017, 0.025, 0.037, 0.055, 0.08, 0.16])
+SIGMAS = np.array([0.018, 0.025, 0.035, 0.05, 0.075, 0.11, 0.18])
 """Wandering of the daily growth rate, per day. The least is not zero: nothing rules out that R changes tomorrow."""
 ALPHAS = np.array([1e-4, 0.01, 0.03, 0.08, 0.2, 0.5, 1.2])
 """Overdispersion of counts."""
@@ -219,7 +219,7 @@ def _value(
         mean = max(mean, 1e-10)
         over = alpha + noise[n]
         total += counts[n] * np.log(over * mean / (1 + over * mean)) - np.log1p(over * mean) / over
-    return total
+    return float(total)
 
 
 @njit(cache=True)

@@ -99,7 +99,8 @@ def rt(
 
     ``delay``: from infection to the date that counts carry (default: none, R_t is then dated as the counts are).
     ``reporting_delay``: from that date to the report: the last counts are filled up by it. A table that `nowcast`
-    gave brings its own shares. What was found in the data is added to ``notes``. Raises BadRequest for counts that cannot be understood.
+    gave brings its own shares. What was found in the data is added to
+    ``notes``. Raises BadRequest for counts that cannot be understood.
     """
     time = timing(GENERATION if generation_time is None else generation_time, of_generation=True)
     assert time is not None

@@ -89,10 +89,9 @@ def triangle(table: Any, named: Named | None = None, as_of: date | None = None, 
             where=f"columns {event_name}, {report_name}",
             mend="are the two date columns the right way round?",
         )
-    if named.known is None:
+    is_known = named.known
+    if is_known is None:
         is_known = bool(value_name) and _looks_known(event, report, many, place)
-    else:
-        is_known = named.known
     return _grid(event, report, many, place, names, is_known, notes)
 
 
@@ -163,7 +162,7 @@ def _looks_known(event: Days, report: Days, many: Numbers, place: NDArray[np.int
     share = float((after[moved] >= before[moved]).mean())
     if FALLS <= share < RISES:
         raise BadRequest(
-            f"counts of one event date fall in {1 - share:.0%} of the reports: are they new reports, or what was known?",
+            f"counts of one event date fall in {1 - share:.0%} of the reports: new reports, or what was known?",
             mend="say --increments or --known",
         )
     return share >= RISES
