@@ -72,11 +72,11 @@ def _coverage(many: int) -> list[Figure]:
     figures = []
     for what, step, delay in (("daily", 1, delays.NONE), ("daily with a delay", 1, DELAY), ("weekly", 7, delays.NONE)):
         shapes, latest = {}, []
+        runs = many if step == 1 and delay is delays.NONE else max(2, many // 2)
         for number, shape in enumerate(simulation.SHAPES):
             shares = []
             for kind, more in enumerate(WORLDS):
                 world = simulation.World(GENERATION, shape=shape, delay=delay, days=90 if step == 1 else 140, **more)
-                runs = max(2, many // 2) if step == 7 or delay is not delays.NONE else many
                 series, truth = simulated(world, runs, 100 * number + kind, step)
                 share, _, late = coverage(series, truth, reproduction.Counted(GENERATION, delay), 7 if step == 1 else 2)
                 shares.append(share)
@@ -84,8 +84,8 @@ def _coverage(many: int) -> list[Figure]:
             shapes[shape] = round(float(np.mean(shares)), 3)
         share = float(np.mean(list(shapes.values())))
         under = (
-            f"{many if step == 1 and delay is delays.NONE else max(2, many // 2)} outbreaks of each of {len(shapes)} shapes "
-            f"and {len(WORLDS)} worlds (superspreading, imports unseen, 40 % reported, weekends, noise); days inside"
+            f"{runs} outbreaks of each of {len(shapes)} shapes and {len(WORLDS)} worlds (superspreading, imports unseen, "
+            "40 % reported, weekends, noise); share of days inside"
         )
         figures.append(
             Figure(f"now: R_t, {what}, 90 % interval: distance from .90", abs(share - 0.9), "", under, 0.03, "less",

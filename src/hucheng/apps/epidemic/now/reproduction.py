@@ -18,6 +18,9 @@ from hucheng.apps.epidemic.series import Note, Series, day
 Numbers = NDArray[np.float64]
 ENOUGH_CASES = 11
 """Counted cases in one generation time that a coefficient of variation of 0.3 needs (Cori et al. 2013, appendix)."""
+CHAIN = 4.0
+"""Generation times over whose cases the chance of real chains of infection averages out: infections are people, and
+stray from what R_t makes one expect by one over their number, as Cori's posterior over such a window says."""
 FEWEST = 3
 """Steps with a report, below which nothing is estimated."""
 DRAWS, LOOK = 400, 80
@@ -135,13 +138,17 @@ def _place(
             force[:, back:] += chance * infections[:, :-back]
     where = ahead + len(counted.delay.chances) - 1 + (series.step - 1) + series.step * np.arange(len(counts))
     growth = np.diff(curve.draws, axis=1, prepend=curve.draws[:, :1])
+    sums = _counted_cases(seen, infections)
+    generation = counted.generation.mean
+    chance = 1 / (1 + _within(sums, where, round(CHAIN * generation)))
+    strayed = np.exp(np.sqrt(chance) * rng.standard_normal((len(infections), 1)) - chance / 2)
     return Estimate(
         place=series.places[at],
         days=days,
-        r=infections[:, where] / np.maximum(force[:, where], 1e-12),
+        r=infections[:, where] / np.maximum(force[:, where], 1e-12) * strayed,
         growth=growth[:, where],
         fitted=smoother.expected(seen, curve.draws),
-        basis=_basis(seen, infections, where, strange, counted, series.step),
+        basis=_basis(_within(sums, where, max(series.step, round(generation))), strange, generation, series.step),
         sigma=curve.sigma,
         alpha=curve.alpha,
     )
@@ -156,20 +163,25 @@ def seen_as(counts: Numbers, step: int, delay: Delay, ahead: int, factor: Number
     return smoother.Seen(counts, first.astype(np.int64), weights, days, noise)
 
 
-def _basis(
-    seen: smoother.Seen, infections: Numbers, where: NDArray[np.int64], strange: NDArray[np.bool_], counted: Counted,
-    step: int,
-) -> list[str]:  # fmt: skip
-    """Counted cases within a generation time before each day decide whether data or assumption speaks."""
+def _counted_cases(seen: smoother.Seen, infections: Numbers) -> Numbers:
+    """(T + 1,) running total of infections that were counted, by day of infection."""
     known = ~np.isnan(seen.counts)
     share = np.zeros(seen.days)
     for place in range(seen.weights.shape[1]):
         np.add.at(share, seen.first[known] + place, seen.weights[known, place])
-    total = np.concatenate([[0.0], np.cumsum(infections.mean(axis=0) * share)])
-    wide = max(step, round(counted.generation.mean))
-    cases = total[where + 1] - total[np.maximum(where + 1 - wide, 0)]
-    reach = -(-wide // step)
-    near = np.zeros(len(where), dtype=bool)
+    return np.concatenate([[0.0], np.cumsum(infections.mean(axis=0) * share)])
+
+
+def _within(total: Numbers, where: NDArray[np.int64], wide: int) -> Numbers:
+    """Counted cases of the ``wide`` days up to each day."""
+    found: Numbers = total[where + 1] - total[np.maximum(where + 1 - wide, 0)]
+    return found
+
+
+def _basis(cases: Numbers, strange: NDArray[np.bool_], generation: float, step: int) -> list[str]:
+    """Counted cases within a generation time before each day decide whether data or assumption speaks."""
+    reach = -(-max(step, round(generation)) // step)
+    near = np.zeros(len(cases), dtype=bool)
     for one in np.flatnonzero(strange):
         near[max(0, one - reach) : one + reach + 1] = True
-    return [BREAK if near[i] else DATA if cases[i] >= ENOUGH_CASES else FEW for i in range(len(where))]
+    return [BREAK if near[at] else DATA if cases[at] >= ENOUGH_CASES else FEW for at in range(len(cases))]
