@@ -18,11 +18,13 @@ from hucheng.apps.epidemic.series import Note, Series, day
 Numbers = NDArray[np.float64]
 ENOUGH_CASES = 11
 """Counted cases in one generation time that a coefficient of variation of 0.3 needs (Cori et al. 2013, appendix)."""
-CHAIN = 4.0
+CHAIN = 6.0
 """Generation times over whose cases the chance of real chains of infection averages out: infections are people, and
 stray from what R_t makes one expect by one over their number, as Cori's posterior over such a window says."""
 FEWEST = 3
 """Steps with a report, below which nothing is estimated."""
+RISES = 12
+"""Rises without a fall from which counts are asked about."""
 DRAWS, LOOK = 400, 80
 DATA, FEW, BREAK = "data", "few cases", "break"
 
@@ -82,6 +84,9 @@ def reproduction(series: Series, counted: Counted, seed: int = 0, draws: int = D
             notes.append(Note("short", why, name))
             values[:, at] = np.nan
             continue
+        if _never_falls(values[:, at]) and not any(note.kind == "cumulative" for note in notes):
+            what = "the counts never fall: if they are running totals, say so, or R is nothing but their slowing down"
+            notes.append(Note("never falls", what, name))
         strange[:, at] = _mark_breaks(series, values, at, notes)
     weekday = (series.days.astype("datetime64[D]").astype(np.int64) + 3) % 7
     wide = np.ones(values.shape)
@@ -94,6 +99,12 @@ def reproduction(series: Series, counted: Counted, seed: int = 0, draws: int = D
         one = _place(series, values[:, at], strange[:, at], wide[:, at], weekday, counted, at, rng, draws)
         found.append(one)
     return Estimates(found, tuple(notes))
+
+
+def _never_falls(counts: Numbers) -> bool:
+    """Whether counts rise often and never fall, as running totals do."""
+    change = np.diff(counts[~np.isnan(counts)])
+    return bool((change >= 0).all() and (change > 0).sum() >= RISES)
 
 
 def _mark_breaks(series: Series, values: Numbers, at: int, notes: list[Note]) -> NDArray[np.bool_]:

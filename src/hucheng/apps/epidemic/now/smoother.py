@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 Numbers = NDArray[np.float64]
-SIGMAS = np.array([0.018, 0.025, 0.035, 0.05, 0.075, 0.11, 0.18])
+SIGMAS = np.array([0.012, 0.017, 0.025, 0.037, 0.055, 0.08, 0.16])
 """Wandering of the daily growth rate, per day. The least is not zero: nothing rules out that R changes tomorrow."""
 ALPHAS = np.array([1e-4, 0.01, 0.03, 0.08, 0.2, 0.5, 1.2])
 """Overdispersion of counts."""
