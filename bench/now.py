@@ -84,7 +84,7 @@ def _coverage(many: int) -> list[Figure]:
             shapes[shape] = round(float(np.mean(shares)), 3)
         share = float(np.mean(list(shapes.values())))
         under = (
-            f"{runs} outbreaks of each of {len(shapes)} shapes and {len(WORLDS)} worlds (superspreading, unseen imports, "
+            f"{runs} outbreaks of each of {len(shapes)} shapes and {len(WORLDS)} worlds (superspreading, imports, "
             "40 % reported, weekends, noise); share of days inside"
         )
         figures.append(

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import bench.now
 import numpy as np
 import polars
 import pyarrow as pa
@@ -15,7 +16,6 @@ import pyarrow.parquet as parquet
 import pytest
 from click.testing import CliRunner
 
-import bench.now
 from hucheng.apps.epidemic import nowcast, rt
 from hucheng.apps.epidemic.now import filling, simulation, triangle
 from hucheng.apps.epidemic.now.delays import Delay, generation, reporting
@@ -107,11 +107,11 @@ def revised(weeks: int, rng: np.random.Generator) -> tuple[pa.Table, np.ndarray]
         for at in range(stood):
             age = stood - at
             share = 1 + (lean - 1) * max(0, 1 - (age - 1) / 3)
-            for place in range(2):
-                found.append(
-                    {"reference_date": (START + 7 * stood).item(), "location": "ab"[place],
-                     "target_end_date": (START + 7 * (at - 0)).item(), "value": round(final[at, place] * share[place])}
-                )  # fmt: skip
+            found += [
+                {"reference_date": (START + 7 * stood).item(), "location": "ab"[place],
+                 "target_end_date": (START + 7 * at).item(), "value": round(final[at, place] * share[place])}
+                for place in range(2)
+            ]  # fmt: skip
     return pa.Table.from_pylist(found), final
 
 
@@ -203,7 +203,7 @@ def test_r_takes_a_nowcast_with_its_shares() -> None:
 
 
 def test_real_vintages_are_nowcast_better_than_they_were_reported(shared_data: Callable[[str], Path]) -> None:
-    """The goal of the bench, here for the season whose counts were revised most: at most 0.6 of the error as reported."""
+    """The goal of the bench, for the season whose counts were revised most: at most 0.6 of the error as reported."""
     shared_data("epidemic/forecast/flusight_truth_asof.parquet")
     bench.now.DATA = shared_data("epidemic/forecast/flusight_truth_asof.parquet").parents[1]
     score, plain, *_, nine, _ = bench.now.walked("flusight", date(2024, 9, 1), date(2025, 8, 1))
@@ -226,7 +226,7 @@ def test_the_command_reads_a_line_list_and_draws(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     found = parquet.read_table(out)
     assert set(found.column("location").to_pylist()) == {"x", "y"}
-    assert middle(found, "x")[-10:] == pytest.approx(20, rel=0.6)
+    assert middle(found, "x")[-10:].mean() == pytest.approx(20, rel=0.3)
     assert "Nowcast, median" in chart.read_text(encoding="utf-8")
 
 

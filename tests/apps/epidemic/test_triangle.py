@@ -66,11 +66,12 @@ def test_versions_and_new_reports_are_told_apart_by_looking() -> None:
     new, known = [], []
     for at in range(20):
         total = 0.0
-        for late in range(6):
-            many = float(rng.poisson([10, 20, 12, 6, 3, 1][late]))
+        for late in range(26 - at):
+            many = float(rng.poisson([10, 20, 12, 6, 3, 1][late])) if late < 6 else 0.0
             total += many
             both = {"event_date": START + timedelta(at), "report_date": START + timedelta(at + late)}
-            new.append({**both, "value": many})
+            if late < 6:
+                new.append({**both, "value": many})
             known.append({**both, "value": total})
     last = triangle(pa.Table.from_pylist(new)).known[-1]
     stands = triangle(pa.Table.from_pylist(known))
@@ -80,10 +81,25 @@ def test_versions_and_new_reports_are_told_apart_by_looking() -> None:
     assert told.tolist() == [final[day.item()] for day in stands.days]
 
 
+def test_new_reports_that_never_fall_are_not_taken_for_what_was_known() -> None:
+    both = [(at, at + late) for at in range(20) for late in range(4)]
+    rows = pa.table(
+        {
+            "event_date": [START + timedelta(at) for at, _ in both],
+            "report_date": [START + timedelta(by) for _, by in both],
+            "count": [2] * len(both),
+        }
+    )
+    with pytest.raises(BadRequest, match="new reports, or what was known"):
+        triangle(rows)
+    named = rows.rename_columns(["event_date", "report_date", "new_reports"])
+    assert np.nansum(triangle(named).known[-1]) == 160
+
+
 def test_weeks_with_a_version_a_week() -> None:
     rows = [
-        {"reference_date": START + timedelta(7 * stood), "location": "x", "target_end_date": START + timedelta(7 * at - 7),
-         "value": 10.0 * at + stood}
+        {"reference_date": START + timedelta(7 * stood), "location": "x",
+         "target_end_date": START + timedelta(7 * at - 7), "value": 10.0 * at + stood}
         for stood in range(5) for at in range(stood + 1)
     ]  # fmt: skip
     found = triangle(pa.Table.from_pylist(rows))

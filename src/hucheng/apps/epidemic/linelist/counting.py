@@ -57,7 +57,7 @@ def triangle(
     cleaned: Any, event: str = "date_onset", report: str = "date_report", duplicates: bool = False,
     today: date | None = None,
 ) -> Any:  # fmt: skip
-    """New reports by event date, report date and place: event_date, report_date, location, value; for `nowcast`.
+    """New reports by event date, report date and place: event_date, report_date, location, new_reports; for `nowcast`.
 
     Rows without both dates, reported before the event, or after ``today``, are not counted.
     Raises BadRequest where none has both.
@@ -77,7 +77,7 @@ def triangle(
     table = pa.table(
         {
             "event_date": tally.column(event), "report_date": tally.column(report), "location": tally.column("place"),
-            "value": tally.column("count_all"),
+            "new_reports": tally.column("count_all"),
         }
     )  # fmt: skip
     return like(cleaned, table)

@@ -33,8 +33,9 @@ CLASSIFICATION = {
 }  # fmt: skip
 LISTS = {"sex": SEX, "outcome": OUTCOME, "classification": CLASSIFICATION}
 OLDEST = 125.0
+NUMBER = re.compile(r"^\d+(?:\.\d+)?$")
 AGE = re.compile(
-    r"^(?:(?P<years>\d+(?:\.\d+)?)\s*(?:years?|yrs?|y|岁|周岁)?(?:\s*old)?)?\s*"
+    r"^(?:(?P<years>\d+(?:\.\d+)?)\s*(?:years?|yrs?|y|岁|周岁)(?:\s*old)?)?\s*"
     r"(?:(?P<months>\d+(?:\.\d+)?)\s*(?:months?|mos?|mths?|m|个月|月龄|月))?\s*"
     r"(?:(?P<weeks>\d+(?:\.\d+)?)\s*(?:weeks?|wks?|w|周龄|周))?\s*"
     r"(?:(?P<days>\d+(?:\.\d+)?)\s*(?:days?|d|天|日龄|日))?$"
@@ -63,7 +64,7 @@ def years(text: str) -> float | None:
     plain = tidy(text)
     if plain in EMPTY:
         return None
-    match = AGE.match(plain)
+    match = AGE.match(f"{plain}y" if NUMBER.match(plain) else plain)
     if not match or not any(match.groupdict().values()):
         raise ValueError(f"“{text}” is no age")
     part = {name: float(value or 0) for name, value in match.groupdict().items()}

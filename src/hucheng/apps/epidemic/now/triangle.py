@@ -24,8 +24,11 @@ Numbers = NDArray[np.float64]
 Days = NDArray[np.datetime64]
 EVENT = ("event_date", "date_onset", "onset_date", "onset", "date_event", "发病日期", "发病时间", *columns.DATE)
 REPORT = ("report_date", "date_report", "reported", "date_reported", *columns.AS_OF, "报告日期")
-RISES, FALLS = 0.8, 0.6
-"""Share of repeated cells that do not fall, from which a table holds what was known; below which, new reports."""
+NEW = ("new_reports", "new_cases", "increment", "increments", "新增报告", "新增")
+"""Names of counts that are new on the report date, whatever they look like."""
+RISES, FALLS, AGAIN = 0.8, 0.6, 0.9
+"""Share of repeated cells that do not fall, from which a table may hold what was known; below which, new reports; and
+share of an event's later reports that must name it again for it to be so."""
 MOST_CELLS = 60_000_000
 
 
@@ -75,7 +78,7 @@ def triangle(table: Any, named: Named | None = None, as_of: date | None = None, 
     report_name = columns.find(arrow, REPORT, named.report, "date of the report")
     if event_name == report_name:
         raise BadRequest(f"“{event_name}” cannot be both dates", mend="name the two date columns")
-    value_name = columns.find(arrow, columns.VALUE, named.value, "count", needed=named.value is not None)
+    value_name = columns.find(arrow, (*NEW, *columns.VALUE), named.value, "count", needed=named.value is not None)
     place_name = columns.find(arrow, columns.PLACE, named.place, "place", needed=named.place is not None)
     event, report = (columns.dates(arrow.column(name), str(name)) for name in (event_name, report_name))
     many = columns.numbers(arrow.column(value_name), str(value_name)) if value_name else np.ones(arrow.num_rows)
@@ -91,7 +94,7 @@ def triangle(table: Any, named: Named | None = None, as_of: date | None = None, 
         )
     is_known = named.known
     if is_known is None:
-        is_known = bool(value_name) and _looks_known(event, report, many, place)
+        is_known = value_name is not None and value_name.lower() not in NEW and _looks_known(event, report, many, place)
     return _grid(event, report, many, place, names, is_known, notes)
 
 
@@ -157,15 +160,29 @@ def _looks_known(event: Days, report: Days, many: Numbers, place: NDArray[np.int
     )  # fmt: skip
     before, after = many[order][:-1][same], many[order][1:][same]
     moved = (before != 0) | (after != 0)
-    if not moved.any():
-        return bool(same.any())
-    share = float((after[moved] >= before[moved]).mean())
-    if FALLS <= share < RISES:
-        raise BadRequest(
-            f"counts of one event date fall in {1 - share:.0%} of the reports: new reports, or what was known?",
-            mend="say --increments or --known",
-        )
-    return share >= RISES
+    if not same.any():
+        return False
+    share = float((after[moved] >= before[moved]).mean()) if moved.any() else 1.0
+    if share < FALLS:
+        return False
+    again = _named_again(event, report, place)
+    if share >= RISES and again >= AGAIN:
+        return True
+    raise BadRequest(
+        f"counts of one event date rise or stay in {share:.0%} of the reports, and {again:.0%} of later reports name "
+        "it again: new reports, or what was known?",
+        mend="say --increments or --known",
+    )
+
+
+def _named_again(event: Days, report: Days, place: NDArray[np.int64]) -> float:
+    """How many of the report dates after its first one name an event date again; versions of a history name all."""
+    _, cell = np.unique(np.stack([place, event.astype(np.int64)]), axis=1, return_inverse=True)
+    dates, at = np.unique(report, return_inverse=True)
+    first = np.full(cell.max() + 1, len(dates))
+    np.minimum.at(first, cell, at)
+    due = (len(dates) - first).sum()
+    return float(len(np.unique(np.stack([cell, at]), axis=1).T) / max(due, 1))
 
 
 def _grid(
