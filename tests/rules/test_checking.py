@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hucheng.rules import load, loads, names
-from hucheng.rules.check import comparable
+from hucheng.rules.cliffs import comparable
 from hucheng.rules.kinds import number
 from tests.rules import people
 

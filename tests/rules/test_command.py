@@ -190,3 +190,48 @@ def test_a_page_can_be_made_of_a_pack_with_a_gap(tmp_path: Path) -> None:
     )
     done = run("doc", pack, "--out", tmp_path / "gap.html")
     assert done.exit_code == 0, done.output
+
+
+def test_two_rows_with_the_same_ids_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    """Wherever in the file they are: pieces are decided one after the other."""
+    (tmp_path / "facts.csv").write_text(
+        "id,day,systolic,diastolic\n"
+        + "".join(f"{n},1,120,80\n" for n in range(300_000))
+        + "17,2,120,80\n41,1,150,95\n"
+    )
+    done = run("decide", "blood-pressure", "--facts", tmp_path / "facts.csv", "--out", tmp_path / "out.csv")
+    assert done.exit_code == 1 and "rows 42 and 300002 have the same ids (id = 41, day = 1)" in done.output
+    assert f"{tmp_path / 'facts.csv'}:300003" in done.output.replace("\n", "") and "keep one" in done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["facts.csv"]
+
+
+def test_rows_without_ids_are_decided_one_by_one(tmp_path: Path) -> None:
+    (tmp_path / "facts.csv").write_text("systolic,diastolic\n120,80\n120,80\n")
+    done = run("decide", "blood-pressure", "--facts", tmp_path / "facts.csv", "--out", tmp_path / "out.csv")
+    assert done.exit_code == 0, done.output
+
+
+def test_a_key_that_stands_twice_in_json_is_refused_with_its_line(tmp_path: Path) -> None:
+    row = tmp_path / "row.json"
+    row.write_text('{"systolic": 185,\n "diastolic": 95,\n "systolic": 120}')
+    done = run("explain", "blood-pressure", "--facts", row)
+    assert done.exit_code == 2 and "“systolic” is there twice" in done.output and f"{row}:3" in done.output
+
+
+def test_check_says_which_days_it_proved_and_writes_examples_as_packs_do(trial: Path) -> None:
+    text = TRIAL.replace('when: "n < 3"', 'when: "n < 3 OR old"')
+    trial.write_text(text, "utf-8")
+    told = run("check", trial)
+    assert "2020-01-01 to 2069-12-31" in told.output and "decision_date = " in told.output
+    assert "True" not in told.output and "None" not in told.output
+    said = json.loads(run("check", trial, "--json").stdout)
+    assert said["days"] == [{"version": "2020-01-01", "from": "2020-01-01", "until": "2069-12-31"}]
+    assert {each["kind"] for each in said["findings"]} == {"gap", "overlap"}
+    assert all("decision_date" in each["example"] and each["versions"] == ["2020-01-01"] for each in said["findings"])
+
+
+def test_findings_do_not_depend_on_the_day_that_is_asked_for(trial: Path) -> None:
+    """Before 1960 nobody born in the range is 60: the branch is reached later, so nothing is unreachable."""
+    trial.write_text(TRIAL.replace("n > 3", "n >= 3").replace("1900-01-01", "1990-01-01"), "utf-8")
+    outputs = [run("check", trial, "--on", day, "--json").stdout for day in ("2020-01-01", "2026-03-01", "2060-01-01")]
+    assert outputs[0] == outputs[1] == outputs[2] and json.loads(outputs[0])["findings"] == []

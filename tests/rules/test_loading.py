@@ -220,7 +220,8 @@ FIRST = AMENDED.replace(
 
 
 def test_a_version_says_only_what_it_changes() -> None:
-    pack = loads(FIRST + "      more: {type: integer, value: 1, source: order of 2021}\n")
+    added = "      more: {type: integer, value: 1, source: order of 2021}\n    outcomes:\n"
+    pack = loads(FIRST + added + '      out: {type: boolean, value: "n < limit + more"}\n')
     old, new = pack.versions
     assert (old.parameters["limit"].value, new.parameters["limit"].value, list(new.parameters)) == (
         3,

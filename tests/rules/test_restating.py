@@ -136,6 +136,28 @@ def test_what_cannot_be_compared_is_refused_by_name(earlier: Any, facts: Any, sa
         heating().restate(pa.table(earlier), pa.table(facts))
 
 
+def test_differences_have_the_places_of_the_outcome() -> None:
+    earlier = decided(heating(), {"a": 2})
+    found = heating(new="12.50").restate(earlier, pa.table({"id": ["a"], "people": [2]}))
+    assert found.schema.field("total").type == pa.decimal128(38, 2)
+    assert [str(row["difference"]) for row in found.to_pylist()] == ["1.00"]
+
+
+def test_an_earlier_word_that_the_outcome_does_not_have_is_no_change_but_refused() -> None:
+    text = PACK.format(old="10.00", new="12.00").replace(
+        'large: {type: boolean, value: "people >= 5"}',
+        'size: {type: enum, values: [small, large], first_of: [{when: "people >= 5", value: large}], else: small}',
+    )
+    facts = pa.table({"id": ["a", "b"], "people": [2, 7]})
+    earlier = pa.table({"id": ["a", "b"], "on": MONTHS[:2], "size": ["small", "Large"]})
+    with pytest.raises(RuleError) as error:
+        loads(text).restate(earlier, facts)
+    assert "of b is “Large”" in error.value.what and error.value.mend == "did you mean “large”?"
+    assert error.value.where == "decisions, row 2, column size"
+    right = earlier.set_column(2, "size", pa.array(["small", None]))
+    assert [row["after"] for row in loads(text).restate(right, facts).to_pylist()] == ["large"]
+
+
 @pytest.mark.parametrize("kind", [pl.from_arrow, lambda t: t.to_pandas()])
 def test_tables_of_every_kind(kind: Callable[[pa.Table], Any]) -> None:
     people = kind(pa.table({"id": ["a"], "people": [3]}))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,17 @@ from typing import Any
 import click
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as csv
 import pyarrow.parquet as parquet
 
 from hucheng.cli import print_json
+from hucheng.cli.tablefile import Writer
 from hucheng.errors import BadRequest, RuleError
 from hucheng.files import suffix, tables
-from hucheng.rules import Pack, load
+from hucheng.rules import doubled, load
 from hucheng.rules.bulk import PROBLEM
+from hucheng.rules.columns import given
 from hucheng.rules.model import Version
+from hucheng.rules.restate import finest
 from hucheng.rules.restate import restate as restated
 from hucheng.rules.tables import decided, in_order
 
@@ -71,19 +74,25 @@ def decide(pack: str, facts: Path, out: Path, on: date, as_json: bool) -> None:
     if facts.exists() and out.exists() and facts.samefile(out):
         raise BadRequest("the decisions would replace the facts", where=str(out), mend="give --out another name")
     rows = reported = opened = 0
-    with _Writer(out) as writer, _progress(facts) as bar:
+    marks: list[doubled.Marks] = []
+    with Writer(out) as writer, _progress(facts) as bar:
 
-        def one(piece: tuple[pa.Table, bool, int]) -> tuple[pa.Table, int]:
+        def one(piece: tuple[pa.Table, bool, int]) -> tuple[pa.Table, doubled.Marks | None, int]:
             table, text, share = piece
-            return decided(version, table, day, text=text), share
+            ids = given(table.column_names, version.facts, version.outcomes)
+            return decided(version, table, day, text=text), doubled.marks(table, ids) if ids else None, share
 
-        for result, share in in_order(one, tables(facts, words_of(version))):
+        for result, mark, share in in_order(one, tables(facts, words_of(version))):
             writer.write(result)
+            if mark is not None:
+                marks.append(mark)
             rows += result.num_rows
             problem = result.column(PROBLEM)
             reported += len(problem) - problem.null_count
             opened += sum(result.column(name).null_count for name in version.outcomes)
             bar.update(share)
+        if pairs := doubled.suspects(marks):
+            _refuse_doubled(facts, version, pairs)
     undecided = opened - reported * len(version.outcomes)
     if as_json:
         print_json(
@@ -100,6 +109,19 @@ def decide(pack: str, facts: Path, out: Path, on: date, as_json: bool) -> None:
             click.echo(f"  {some(reported, 'row')} {were} not decided: see _problem", err=True)
 
 
+def _refuse_doubled(facts: Path, version: Version, pairs: list[tuple[int, int]]) -> None:
+    """RuleError where two rows have the same ids: somebody would be decided twice."""
+    ids = given(next(tables(facts))[0].column_names, version.facts, version.outcomes)
+    if found := doubled.same((table for table, _, _ in tables(facts)), ids, pairs):
+        first, second, values = found
+        who = ", ".join(f"{name} = {written(value)}" for name, value in zip(ids, values, strict=True))
+        raise RuleError(
+            f"rows {first + 1} and {second + 1} have the same ids ({who})",
+            where=f"{facts}:{second + 2}" if suffix(facts) == "csv" else str(facts),
+            mend="keep one of them, or add a column that tells them apart, such as a date",
+        )
+
+
 @rules.command()
 @click.argument("pack")
 @click.option("--facts", required=True, type=click.Path(path_type=Path), help="JSON object: fact to value")
@@ -112,11 +134,11 @@ def explain(pack: str, facts: Path, on: date, as_json: bool) -> None:
         print_json(jsonable(answer))
         return
     for name, each in answer["outcomes"].items():
-        click.echo(f"{name}: {'?' if each['value'] is None else each['value']}")
+        click.echo(f"{name}: {'?' if each['value'] is None else written(each['value'])}")
         for words in each["text"].values():
             click.echo(f"  {words}")
         if each["nearest"]:
-            steps = (f"{step['fact']}: {step['from']} → {step['to']}" for step in each["nearest"])
+            steps = (f"{step['fact']}: {written(step['from'])} → {written(step['to'])}" for step in each["nearest"])
             click.echo(f"  another outcome with  {', '.join(steps)}")
         click.echo(f"  {each['basis']}")
 
@@ -135,7 +157,7 @@ def questions(pack: str, known: Path, outcomes: str | None, on: date, as_json: b
         print_json(jsonable(answer))
         return
     for name, value in answer["outcomes"].items():
-        click.echo(f"{name}: {'open' if value is None else value}")
+        click.echo(f"{name}: {'open' if value is None else written(value)}")
     if answer["ask"]:
         expected = answer["expected_questions"]
         click.echo(f"ask: {answer['ask']}" + (f" (about {expected} questions to go)" if expected else ""))
@@ -145,36 +167,44 @@ def questions(pack: str, known: Path, outcomes: str | None, on: date, as_json: b
 
 @rules.command()
 @click.argument("pack")
-@click.option("--on", type=Day(), help="check the version of this date; otherwise all versions")
+@click.option("--on", type=Day(), help="only the version in force on this date; otherwise all versions")
 @json_option
 def check(pack: str, on: date | None, as_json: bool) -> None:
-    """Look for gaps, overlaps, unreachable branches, needless facts, cliffs. Exit status 1 if an error is found."""
+    """Look for gaps, overlaps, unreachable branches, needless facts, cliffs, on every day that a version is in force.
+
+    Exit status 1 if an error is found.
+    """
     found: list[dict[str, Any]] = []
+    proved: list[dict[str, Any]] = []
+    several = False
     try:
         loaded = load(pack)
-        versions = [loaded.version(on)] if on else list(loaded.versions)
-        for version in versions:
-            day = on or max(version.in_force, min(today(), _last_day(loaded, version)))
-            found += [finding.as_dict() for finding in loaded.check(day)]
+        found = [finding.as_dict() for finding in loaded.check(on)]
+        chosen = [loaded.version(on)] if on else list(loaded.versions)
+        several = len(loaded.versions) > 1
+        for version in chosen:
+            span = loaded.days(on or version.in_force)
+            proved.append({"version": version.in_force, "from": span.first, "until": span.last})
     except RuleError as error:
         message = f"{error.what}; {error.mend}" if error.mend else error.what
-        found.append({"kind": "load", "severity": "error", "where": error.where, "message": message, "example": None})
+        found = [
+            {"kind": "load", "severity": "error", "where": error.where, "message": message, "example": None,
+             "versions": []}
+        ]  # fmt: skip
     if as_json:
-        print_json(jsonable({"findings": found}))
+        print_json(jsonable({"findings": found, "days": proved}))
     else:
         for each in found:
-            click.echo(f"{each['severity']}: {each['where']}: {each['message']}")
+            which = f" [in force from {', '.join(each['versions'])}]" if several and each["versions"] else ""
+            click.echo(f"{each['severity']}: {each['where']}: {each['message']}{which}")
             if each["example"]:
-                click.echo(f"  e.g. {', '.join(f'{name} = {value}' for name, value in each['example'].items())}")
-        click.echo(some(len(found), "finding") if found else "nothing found", err=True)
+                click.echo(f"  e.g. {person(each['example'])}")
+        days = ", ".join(f"{each['from']} to {each['until']}" for each in proved)
+        click.echo(
+            (some(len(found), "finding") if found else "nothing found") + (f"; {days}" if days else ""), err=True
+        )
     if any(each["severity"] == "error" for each in found):
         raise SystemExit(1)
-
-
-def _last_day(pack: Pack, version: Version) -> date:
-    """The last day on which a version is in force."""
-    later = [other.in_force for other in pack.versions if other.in_force > version.in_force]
-    return later[0] - timedelta(days=1) if later else date.max
 
 
 @rules.command()
@@ -192,10 +222,10 @@ def diff(pack_a: str, pack_b: str, on: date, on_b: date | None, as_json: bool) -
         for each in found:
             click.echo(each["message"])
             if each["example"]:
-                click.echo(f"  e.g. {', '.join(f'{name} = {value}' for name, value in each['example'].items())}")
+                click.echo(f"  e.g. {person(each['example'])}")
                 if each["outcome"]:
-                    click.echo(f"  a: {each['a']}   b: {each['b']}")
-        click.echo(some(len(found), "difference") if found else "no difference, proved", err=True)
+                    click.echo(f"  a: {written(each['a'])}   b: {written(each['b'])}")
+        click.echo(some(len(found), "difference") if found else f"no difference on {on}, proved", err=True)
     if found:
         raise SystemExit(1)
 
@@ -217,9 +247,12 @@ def restate(pack: str, decisions: Path, facts: Path, out: Path, on: date | None,
     earlier, _ = _whole(decisions)
     known, text = _whole(facts)
     found = restated(loaded.version, earlier, known, on, text=text)
-    with _Writer(out) as writer:
+    with Writer(out) as writer:
         writer.write(found)
     told = _summary(found)
+    for name, each in told["outcomes"].items():
+        if each["total"] is not None:
+            each["total"] = round(each["total"], finest(loaded.versions, [name]))
     if as_json:
         print_json(jsonable({"pack": loaded.id, "decisions": earlier.num_rows, **told}))
         return
@@ -276,7 +309,8 @@ def doc(pack: str, out: Path, on: date) -> None:
 def row(path: Path) -> dict[str, Any]:
     """One person's facts from a JSON file; numbers stay exact."""
     try:
-        found = json.loads(path.read_text("utf-8"), parse_float=Decimal)
+        text = path.read_text("utf-8")
+        found = json.loads(text, parse_float=Decimal, object_pairs_hook=lambda pairs: _once(pairs, text, path))
     except OSError as error:
         raise BadRequest(f"cannot read the file: {error.strerror}", where=str(path), mend="check the path") from None
     except UnicodeDecodeError:
@@ -286,6 +320,30 @@ def row(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BadRequest("a JSON object is expected", where=str(path), mend='write {"fact": value, …}')
     return found
+
+
+def _once(pairs: list[tuple[str, Any]], text: str, path: Path) -> dict[str, Any]:
+    """The object, if every key stands in it once."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        places = [match.start() for match in re.finditer(re.escape(json.dumps(twice)) + r"\s*:", text)]
+        line = f":{text.count(chr(10), 0, places[1]) + 1}" if len(places) > 1 else ""
+        raise BadRequest(f"“{twice}” is there twice", where=f"{path}{line}", mend="keep one of them")
+    return found
+
+
+def written(value: Any) -> str:
+    """A value as JSON and packs write it: true, false, null."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def person(example: dict[str, Any]) -> str:
+    """An example person in one line."""
+    return ", ".join(f"{name} = {written(value)}" for name, value in example.items())
 
 
 def jsonable(value: Any) -> Any:
@@ -319,47 +377,3 @@ def some(number: int, what: str) -> str:
 def words_of(version: Version) -> list[str]:
     """Facts that are words: columns with few different values."""
     return [name for name, fact in version.facts.items() if fact.kind.name == "enum"]
-
-
-def _parquet(path: Path, schema: pa.Schema) -> parquet.ParquetWriter:
-    """A Parquet file in which numbers take the difference to the one before: half the time, a third of the size."""
-    whole = [f.name for f in schema if pa.types.is_integer(f.type)]
-    whole += [f.name for f in schema if pa.types.is_decimal(f.type) and f.type.precision <= 18]
-    return parquet.ParquetWriter(
-        path, schema, use_dictionary=[f.name for f in schema if f.name not in whole],
-        column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"), store_decimal_as_integer=True,
-    )  # fmt: skip
-
-
-class _Writer:
-    """Writes tables of one schema to a file, whole or not at all."""
-
-    def __init__(self, path: Path) -> None:
-        self.kind = suffix(path)
-        self.path = path
-        self.partial = path.with_name(f".{path.name}.partial")
-        self.writer: Any = None
-
-    def __enter__(self) -> _Writer:
-        return self
-
-    def write(self, table: pa.Table) -> None:
-        if self.writer is None:
-            try:
-                if self.kind == "csv":
-                    self.writer = csv.CSVWriter(str(self.partial), table.schema)
-                else:
-                    self.writer = _parquet(self.partial, table.schema)
-            except OSError as error:
-                raise BadRequest(
-                    f"cannot write the file: {error.strerror or error}", where=str(self.path), mend="check the folder"
-                ) from None
-        self.writer.write_table(table)
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self.writer is not None:
-            self.writer.close()
-            if kind is None:
-                self.partial.replace(self.path)
-            else:
-                self.partial.unlink(missing_ok=True)

@@ -5,11 +5,13 @@ The result is a whole version, as if somebody had written it out; its hash is th
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 
 import yaml
 
 from hucheng.rules.document import Item
+from hucheng.rules.model import Version
 
 AMENDS = "amends"
 BY_NAME = ("parameters", "facts", "outcomes", "acknowledge")
@@ -39,6 +41,26 @@ def whole(item: Item, earlier: Sequence[Item]) -> Item:
         if section in base:
             said.setdefault(section, base[section].node)
     return Item(_mapping(item, said), item.file, item.path)
+
+
+def inherited(entry: Item, version: Item) -> bool:
+    """Whether an entry stands before the version in the file: in the one that it amends."""
+    return bool(entry.node.start_mark.index < version.node.start_mark.index)
+
+
+def refuse_added(said: Item, version: Version, earlier: Sequence[Version]) -> None:
+    """Refuse a number that an amending version adds and nothing uses: the one that it is meant for stays as it was."""
+    entries = said.entries()
+    if AMENDS not in entries or "parameters" not in entries:
+        return
+    amended = next(each for each in earlier if each.in_force == entries[AMENDS].date())
+    for name, entry in entries["parameters"].entries().items():
+        if name not in amended.parameters and not version.parameters[name].used:
+            near = difflib.get_close_matches(name, amended.parameters, 1)
+            raise entry.error(
+                f"is a number that the version of {amended.in_force} does not have and that nothing uses here",
+                f"did you mean “{near[0]}”?" if near else "use it in an expression, or remove it",
+            )
 
 
 def _named(before: Item, now: Item) -> yaml.Node:

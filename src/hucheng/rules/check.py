@@ -1,92 +1,111 @@
 """What is wrong with a pack before anybody is decided by it: gaps, overlaps, unreachable branches, needless facts.
 
-Every finding comes with an example person. What the solver cannot settle in time is a finding, too.
+A version is proved for everybody on every day it is in force. Every finding says how to mend it, and comes with an
+example person where there is one. What the solver cannot settle in time is a finding, too.
 """
 
 from __future__ import annotations
 
-import random
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 import z3
 
-from hucheng.rules import evaluate
-from hucheng.rules.diagram import Leaf
+from hucheng.rules import leftovers
+from hucheng.rules.agreement import disagreements, same_kind
+from hucheng.rules.cliffs import cliff, comparable, key
+from hucheng.rules.days import Days, days, over
 from hucheng.rules.exact import Exact, exact
-from hucheng.rules.kinds import Kind, Value, plain, written
-from hucheng.rules.logic import Logic, Undecided
+from hucheng.rules.findings import Finding, Severity, merged, said
+from hucheng.rules.grammar import TODAY
+from hucheng.rules.kinds import Value, plain, written
+from hucheng.rules.logic import Undecided
 from hucheng.rules.model import OutcomeDeclared, Version
 from hucheng.rules.relevance import matters
 from hucheng.rules.tree import Case, Node, children
 
-SAMPLES = 60
-"""People on whom the readings are compared; fewer where a pack has more than a dozen outcomes."""
-ANSWERS = 720
-"""Answers that are compared in all."""
+SHOWN = 4
+"""Facts of an example that a message names."""
+GIVE_UP = 6
+"""Questions about a version that the solver may leave unsettled (each after some seconds); then no more are asked."""
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One complaint; ``where`` is file and line, ``example`` a person (fact to value) or None."""
-
-    kind: str
-    severity: Literal["error", "warning"]
-    where: str
-    message: str
-    example: dict[str, Any] | None
-
-    def as_dict(self) -> dict[str, Any]:
-        """The finding as JSON has it."""
-        return asdict(self)
+People = Mapping[str, Value]
 
 
 class Checker:
-    """All checks of one version on one date."""
+    """All checks of one version over the days it is in force; ``version`` has the day among its facts."""
 
-    def __init__(self, version: Version, on: date | None) -> None:
-        self.version = version
-        self.readings: Exact = exact(version, on)
+    def __init__(self, version: Version, span: Days) -> None:
+        self.written = version
+        self.span = span
+        self.version = over(version, span)
+        self.readings: Exact = exact(self.version, None)
         self.logic = self.readings.logic
         self.solver = self.logic.solver()
+        self.ever = " on any day" if version.dated else ""
+        self.open = 0
+        """Questions that were not settled."""
 
     def findings(self) -> list[Finding]:
         """Everything found, in the order of the file."""
-        if not self.logic.check(self.solver):
-            line = self.version.constraints[0].line
-            return [Finding("impossible", "error", self.at(line), "the constraints exclude everybody", None)]
-        found: list[Finding] = []
-        for part in (self.branches, self.domains, self.constants, self.useless, self.cliffs, self.examples, self.agree):
-            found += part()
-        return sorted(found, key=lambda finding: (int(finding.where.rpartition(":")[2]), finding.kind))
-
-    def at(self, line: int) -> str:
-        """File and line."""
-        return f"{self.version.file}:{line}"
-
-    def person(self, model: Any, logic: Logic | None = None) -> dict[str, Any]:
-        """The example person of a model."""
-        logic = logic or self.logic
-        found = {}
-        for name, fact in self.version.facts.items():
-            value = logic.outer(fact.kind, model.eval(logic.facts[name], True))
-            found[name] = plain(fact.kind, value)
-        return found
-
-    def asked(self, kind: str, line: int, message: str, *conditions: Any) -> Iterator[Finding]:
-        """An error with an example, if the conditions can hold together."""
+        first = self.written.constraints[0].line if self.written.constraints else 1
         try:
-            if self.logic.check(self.solver, *conditions):
-                yield Finding(kind, "error", self.at(line), message, self.person(self.solver.model()))
+            if not self.holds():
+                message = f"the constraints exclude everybody{self.ever}; mend the one that is too strict"
+                return [self.finding("impossible", first, message)]
         except Undecided as why:
-            yield self.unsettled(line, message, why)
+            return [self.unsettled(first, "whether anybody meets the constraints", why)]
+        found = [*leftovers.unused(self.written), *leftovers.misnamed(self.written)]
+        for part in (self.branches, self.domains, self.constants, self.useless, self.cliffs, self.examples):
+            found += part()
+        if not any(finding.kind in ("gap", "overlap") for finding in found):  # where nobody says what is right
+            found += self.agree()
+        return sorted(found, key=lambda finding: (finding.line, finding.kind))
+
+    # ---- how findings are made -----------------------------------------------------------------------------------
+
+    def finding(
+        self, kind: str, line: int, message: str, people: People | None = None, severity: Severity = "error"
+    ) -> Finding:
+        """A finding of this version; ``people`` is the example."""
+        example = None
+        if people is not None:
+            example = {name: plain(self.version.facts[name].kind, value) for name, value in people.items()}
+        where = f"{self.written.file}:{line}"
+        return Finding(kind, severity, where, message, example, (self.written.in_force,))
 
     def unsettled(self, line: int, message: str, why: object) -> Finding:
         """The solver gave up: a human must look."""
-        return Finding("unsettled", "warning", self.at(line), f"not settled in time ({why}): {message}", None)
+        self.open += 1
+        more = "; no further question about this version is asked" if self.open == GIVE_UP else ""
+        days = f" for all days from {self.span.first} to {self.span.last}" if self.ever else ""
+        message = (
+            f"{message}: not settled in time{days} ({why}), so nothing is claimed{more}; narrow the ranges, or split "
+            "the expression into outcomes"
+        )
+        return self.finding("unsettled", line, message, severity="warning")
+
+    def holds(self, *conditions: Any) -> bool:
+        """Whether the conditions can hold together for somebody."""
+        return self.logic.check(self.solver, *conditions)
+
+    def somebody(self) -> People:
+        """The example that was found, with the day."""
+        model = self.solver.model()
+        facts = self.version.facts.items()
+        return {name: self.logic.outer(fact.kind, model.eval(self.logic.facts[name], True)) for name, fact in facts}
+
+    def told(self, outcome: str, people: People) -> str:
+        """What an outcome sees of an example, as the pack would write it."""
+        seen = [f"{n} = {written(self.version.facts[n].kind, people[n])}" for n in self.logic.mentioned(outcome)]
+        return " and ".join(seen[:SHOWN]) + (" …" if len(seen) > SHOWN else "")
+
+    def patient(self) -> bool:
+        """Whether further questions are asked."""
+        return self.open < GIVE_UP
+
+    # ---- the checks ----------------------------------------------------------------------------------------------
 
     def branches(self) -> list[Finding]:
         """Gaps and overlaps of one_of, branches of ordered choices that nothing reaches."""
@@ -95,225 +114,185 @@ class Checker:
             for case in cases(outcome.tree):
                 whens = [self.logic.of(when)[0] for when, _ in case.branches]
                 lines = outcome.lines if case is outcome.tree and len(outcome.lines) == len(whens) else ()
-                if case.unordered:
-                    found += self.unordered(name, outcome, whens, lines)
-                else:
-                    found += self.ordered(name, outcome, whens, lines)
+                part = self.unordered if case.unordered else self.ordered
+                found += part(name, outcome, whens, lines)
         return found
 
-    def unordered(self, name: str, outcome: OutcomeDeclared, whens: list[Any], lines: tuple[int, ...]) -> list[Finding]:
+    def unordered(
+        self, name: str, outcome: OutcomeDeclared, whens: list[Any], lines: tuple[int, ...]
+    ) -> Iterator[Finding]:
         """Everybody must be in just one branch."""
-        c = self.logic.context
-        found = list(
-            self.asked("gap", outcome.line, f"{name}: no branch holds for some people", z3.Not(z3.Or(*whens, c)))
-        )
+        if not self.patient():
+            return
         try:
-            if len(whens) > 1 and self.logic.check(self.solver, z3.Not(z3.AtMost(*whens, 1))):
-                model = self.solver.model()
+            if self.holds(z3.Not(z3.Or(*whens, self.logic.context))):
+                people = self.somebody()
+                message = (
+                    f"{name}: no branch holds for some people; add a branch for {self.told(name, people)}, "
+                    "or a constraint if nobody can be like this"
+                )
+                yield self.finding("gap", outcome.line, message, people)
+            if len(whens) > 1 and self.holds(z3.Not(z3.AtMost(*whens, 1))):
+                people, model = self.somebody(), self.solver.model()
                 both = [i for i, when in enumerate(whens) if z3.is_true(model.eval(when, True))]
-                line = lines[both[1]] if lines else outcome.line
-                message = f"{name}: branches {' and '.join(str(i + 1) for i in both)} hold together for some people"
-                found.append(Finding("overlap", "error", self.at(line), message, self.person(model)))
+                message = (
+                    f"{name}: branches {' and '.join(str(i + 1) for i in both)} hold together for some people; let one "
+                    f"leave out {self.told(name, people)}, or write first_of and else: the first that holds counts"
+                )
+                yield self.finding("overlap", lines[both[1]] if lines else outcome.line, message, people)
         except Undecided as why:
-            found.append(self.unsettled(outcome.line, f"{name}: overlaps", why))
-        return found + list(self.reached(name, outcome, whens, lines))
+            yield self.unsettled(outcome.line, f"{name}: whether its branches leave gaps or overlap", why)
+        yield from self.reached(name, outcome, whens, lines)
 
-    def ordered(self, name: str, outcome: OutcomeDeclared, whens: list[Any], lines: tuple[int, ...]) -> list[Finding]:
+    def ordered(
+        self, name: str, outcome: OutcomeDeclared, whens: list[Any], lines: tuple[int, ...]
+    ) -> Iterator[Finding]:
         """Each branch, and the else, must be reached by somebody."""
-        c = self.logic.context
         found = list(self.reached(name, outcome, whens, lines))
-        if not any(finding.kind == "unreachable" for finding in found):
-            try:
-                if not self.logic.check(self.solver, z3.Not(z3.Or(*whens, c))):
-                    message = f"{name}: nobody reaches the else"
-                    found.append(Finding("unreachable", "error", self.at(outcome.line), message, None))
-            except Undecided as why:
-                found.append(self.unsettled(outcome.line, f"{name}: the else", why))
-        return found
+        yield from found
+        if not self.patient() or any(finding.kind == "unreachable" for finding in found):
+            return
+        try:
+            if not self.holds(z3.Not(z3.Or(*whens, self.logic.context))):
+                message = (
+                    f"{name}: nobody reaches the else{self.ever}; let it stand for the last branch, or mend the "
+                    "branches, which take everybody"
+                )
+                yield self.finding("unreachable", outcome.line, message)
+        except Undecided as why:
+            yield self.unsettled(outcome.line, f"{name}: whether somebody reaches the else", why)
 
     def reached(
         self, name: str, outcome: OutcomeDeclared, whens: list[Any], lines: tuple[int, ...]
     ) -> Iterator[Finding]:
-        """Branches that nobody reaches, with those before them (as an example: who they would be for)."""
+        """Branches that nobody reaches, with those before them."""
         self.solver.push()
         try:
             for place, when in enumerate(whens):
                 line = lines[place] if lines else outcome.line
                 try:
-                    if not self.logic.check(self.solver, when):
-                        message = f"{name}: nobody reaches branch {place + 1}; those before it take all its people"
-                        yield Finding("unreachable", "error", self.at(line), message, None)
+                    if self.patient() and not self.holds(when):
+                        before = ", or those before it take all its people" if place else ""
+                        message = (
+                            f"{name}: nobody reaches branch {place + 1}{self.ever}; its condition never holds{before}: "
+                            "remove it, mend it, or move it up"
+                        )
+                        yield self.finding("unreachable", line, message)
                 except Undecided as why:
-                    yield self.unsettled(line, f"{name}: branch {place + 1}", why)
+                    yield self.unsettled(line, f"{name}: whether somebody reaches branch {place + 1}", why)
                 self.solver.add(z3.Not(when))
         finally:
             self.solver.pop()
 
-    def domains(self) -> list[Finding]:
+    def domains(self) -> Iterator[Finding]:
         """Outcomes that can leave their declared range."""
-        found: list[Finding] = []
         for name, outcome in self.version.outcomes.items():
             kind = outcome.kind
-            if outcome.bounded and kind.name in ("number", "date"):
-                value = self.logic.outcomes[name]
-                outside = z3.Or(value < kind.low, value > kind.high, self.logic.context)
-                found += self.asked(
-                    "domain", outcome.line, f"{name}: leaves its declared range for some people", outside
-                )
-        return found
+            if not (outcome.bounded and kind.name in ("number", "date") and self.patient()):
+                continue
+            value = self.logic.outcomes[name]
+            ends = [date.fromordinal(end) if kind.name == "date" else end for end in (kind.low, kind.high)]
+            low, high = (self.logic.inner(kind, end) for end in ends)
+            try:
+                if self.holds(z3.Or(value < low, value > high, self.logic.context)):
+                    people = self.somebody()
+                    message = (
+                        f"{name}: leaves its declared range for some people; mend the expression for "
+                        f"{self.told(name, people)}, or widen the range"
+                    )
+                    yield self.finding("domain", outcome.line, message, people)
+            except Undecided as why:
+                yield self.unsettled(outcome.line, f"{name}: whether it stays in its declared range", why)
 
-    def constants(self) -> list[Finding]:
+    def constants(self) -> Iterator[Finding]:
         """Outcomes that are the same for everybody."""
-        found = []
         for name, outcome in self.version.outcomes.items():
+            if not self.patient():
+                return
             try:
                 value = self.readings.outcome(name, {})
             except Undecided as why:
-                found.append(self.unsettled(outcome.line, f"{name}: is it the same for everybody", why))
+                yield self.unsettled(outcome.line, f"{name}: whether it is the same for everybody", why)
                 continue
             if outcome.kind.holds(value) or isinstance(value, bool):
-                said = written(outcome.kind, value)
-                message = f"{name}: is {said} for everybody"
-                found.append(Finding("constant", "error", self.at(outcome.line), message, None))
-        return found
+                message = (
+                    f"{name}: is {said(outcome.kind, value)} for everybody{self.ever}; mend the expression, or remove "
+                    "the outcome"
+                )
+                yield self.finding("constant", outcome.line, message)
 
-    def useless(self) -> list[Finding]:
+    def useless(self) -> Iterator[Finding]:
         """Facts that can change no outcome: they may not be collected."""
-        found = []
-        for name, fact in self.version.facts.items():
+        for name, fact in self.written.facts.items():
+            if not self.patient():
+                return
             try:
                 with self.readings.cells.diagrams.lock:
                     used = any(matters(self.readings, outcome, name, {}) for outcome in self.version.outcomes)
                 if not used:
-                    message = f"{name}: can change no outcome and may not be collected"
-                    found.append(Finding("useless", "error", self.at(fact.line), message, None))
+                    message = f"{name}: can change no outcome{self.ever} and may not be collected; remove the fact"
+                    yield self.finding("useless", fact.line, message)
             except Undecided as why:
-                found.append(self.unsettled(fact.line, f"{name}: can it change an outcome", why))
-        return found
+                yield self.unsettled(fact.line, f"{name}: whether it can change an outcome", why)
 
-    def cliffs(self) -> list[Finding]:
-        """Amounts of which one step more loses more than the step."""
-        found: list[Finding] = []
+    def cliffs(self) -> Iterator[Finding]:
+        """Amounts of which one step more loses more than the step, and acknowledgements of cliffs that are none."""
         for name, outcome in self.version.outcomes.items():
-            for fact, declared in self.version.facts.items():
-                if not comparable(outcome.kind, outcome.unit, declared.kind, declared.unit):
+            for fact, declared in self.written.facts.items():
+                if not (comparable(outcome.kind, outcome.unit, declared.kind, declared.unit) and self.patient()):
                     continue
-                key = f"cliff.{name}.{fact}"
-                if key in self.version.acknowledged:
-                    continue
+                meant = self.written.acknowledged.get(key(name, fact))
                 try:
-                    example = self.cliff(name, fact)
+                    people = cliff(self.version, self.logic, name, fact)
                 except Undecided as why:
-                    found.append(self.unsettled(outcome.line, f"{key}", why))
+                    if meant is None:
+                        yield self.unsettled(outcome.line, f"{name}: whether one step more of {fact} can lose", why)
                     continue
-                if example:
+                if people and meant is None:
                     message = (
-                        f"{name}: one step more of {fact} loses more than the step; "
-                        f"if it is meant, write  acknowledge: {{{key}: why}}"
+                        f"{name}: one step more of {fact} loses more than the step; taper it, or, if it is meant, "
+                        f"write  acknowledge: {{{key(name, fact)}: why}}"
                     )
-                    found.append(Finding("cliff", "warning", self.at(outcome.line), message, example))
-        return found
+                    yield self.finding("cliff", outcome.line, message, people, "warning")
+                elif meant is not None and not people and not meant.inherited:
+                    message = f"{key(name, fact)}: there is no such cliff{self.ever}; remove the acknowledgement"
+                    yield self.finding("acknowledge", meant.line, message, severity="warning")
 
-    def cliff(self, name: str, fact: str) -> dict[str, Any] | None:
-        """Somebody who loses by earning one unit more, if there is one."""
-        one = self.logic
-        other = Logic(self.version, one.on, one.context, "more ")
-        out, kind = self.version.outcomes[name].kind, self.version.facts[fact].kind
-        scale = max(out.scale, kind.scale)
-        lost = (one.outcomes[name] - other.outcomes[name]) * 10 ** (scale - out.scale)
-        gained = 10 ** (scale - kind.scale)
-        same = [one.facts[f] == other.facts[f] for f in self.version.facts if f != fact]
-        solver = z3.Solver(ctx=one.context)
-        solver.set("timeout", 10_000)
-        solver.add(*one.sides, *one.constraints, *other.sides, *other.constraints, *same)
-        solver.add(other.facts[fact] == one.facts[fact] + 1, lost > gained)
-        return self.person(solver.model()) if one.check(solver) else None
-
-    def examples(self) -> list[Finding]:
-        """Worked examples that do not come out."""
-        found = []
-        for example in self.version.examples:
+    def examples(self) -> Iterator[Finding]:
+        """Worked examples that do not come out, or are for a day that is not this version's."""
+        for example in self.written.examples:
+            people = {f: plain(self.written.facts[f].kind, v) for f, v in example.facts.items()}
+            if self.written.dated:
+                people[TODAY] = example.on
+            where = f"{self.written.file}:{example.line}"
+            if example.on > self.span.last:
+                message = (
+                    f"the example is for {example.on}, the version holds until {self.span.last}; give it another day, "
+                    "or move it to the version of that day"
+                )
+                yield Finding("example", "error", where, message, people, (self.written.in_force,))
+                continue
             try:
-                got = exact(self.version, example.on).outcomes(example.facts)
+                got = exact(self.written, example.on).outcomes(example.facts)
             except Undecided as why:
-                found.append(self.unsettled(example.line, "the worked example", why))
+                yield self.unsettled(example.line, "whether the worked example comes out", why)
                 continue
             for name, wanted in example.outcomes.items():
-                kind = self.version.outcomes[name].kind
+                kind = self.written.outcomes[name].kind
                 value = got[name] if same_kind(kind, got[name]) else None
                 if value != wanted or (value is None) != (wanted is None):
-                    message = f"the example says {name} = {said(kind, wanted)}, the rules give {said(kind, value)}"
-                    people = {f: plain(self.version.facts[f].kind, v) for f, v in example.facts.items()}
-                    found.append(Finding("example", "error", self.at(example.line), message, people))
-        return found
+                    message = (
+                        f"the example says {name} = {said(kind, wanted)}, the rules give {said(kind, got[name])}; "
+                        "mend the one that is wrong"
+                    )
+                    yield Finding("example", "error", where, message, people, (self.written.in_force,))
 
     def agree(self) -> list[Finding]:
-        """The readings against each other, on random people and on both sides of every place where a rule notices."""
-        rng = random.Random(0)  # noqa: S311 - reproducible, no secret
-        cells = self.readings.cells
-        found: list[Finding] = []
-        for _ in range(max(5, min(SAMPLES, ANSWERS // len(self.version.outcomes)))):
-            known = {name: None if rng.random() < 0.2 else pick(rng, cells, name) for name in self.version.facts}
-            strict: dict[str, Value | None] = {}
-            for name, outcome in self.version.outcomes.items():
-                strict[name] = evaluate.value(outcome.tree, known, strict, self.readings.on)
-                answers = [self.readings.outcome(name, known)]
-                if name in cells.exact:
-                    answers.append(self.logic.solved(name, known))
-                exactly = [answer if same_kind(outcome.kind, answer) else None for answer in answers]
-                broken = exactly[0] != exactly[-1] or (
-                    strict[name] is not None and answers[0] is not Leaf.IMPOSSIBLE and strict[name] != exactly[0]
-                )
-                if broken:
-                    message = f"{name}: the readings disagree ({strict[name]}, {', '.join(map(str, answers))})"
-                    people = {f: plain(self.version.facts[f].kind, v) for f, v in known.items()}
-                    found.append(Finding("disagreement", "error", self.at(outcome.line), message, people))
-                    return found
-        return found
-
-
-def pick(rng: random.Random, cells: Any, name: str) -> Value:
-    """A value at an edge of a cell, or anywhere."""
-    kind: Kind = cells.version.facts[name].kind
-    if kind.name == "boolean":
-        return rng.random() < 0.5
-    if kind.name == "enum":
-        return rng.choice(kind.values)
-    start = rng.choice(cells.starts[name]) if rng.random() < 0.7 else rng.randint(kind.low, kind.high)
-    place = min(max(start - rng.randint(0, 1), kind.low), kind.high)
-    return date.fromordinal(place) if kind.name == "date" else place
-
-
-def same_kind(kind: Kind, value: Any) -> bool:
-    """Whether this is a value of the kind, not a Leaf; the range does not count."""
-    types: dict[str, Callable[[Any], bool]] = {
-        "boolean": lambda v: isinstance(v, bool),
-        "enum": lambda v: isinstance(v, str),
-        "date": lambda v: isinstance(v, date),
-        "number": lambda v: isinstance(v, int) and not isinstance(v, bool),
-    }
-    return types[kind.name](value)
-
-
-def said(kind: Kind, value: Value | None) -> str:
-    """A value, or “unknown”."""
-    return "unknown" if value is None else written(kind, value)
-
-
-_CURRENCY = re.compile(r"[A-Z]{3}")
-
-
-def comparable(out: Kind, out_unit: str | None, fact: Kind, fact_unit: str | None) -> bool:
-    """Whether an outcome and a fact are amounts of the same thing: units agree before “/”.
-
-    Where a unit is left out, decimals are compared with money and with decimals without a unit.
-    """
-    if out.name != "number" or fact.name != "number":
-        return False
-    units = [unit.partition("/")[0] for unit in (out_unit, fact_unit) if unit]
-    if len(units) == 2:
-        return units[0] == units[1]
-    return bool(out.scale and fact.scale) and all(_CURRENCY.fullmatch(unit) for unit in units)
+        """The readings of the version against each other."""
+        try:
+            return disagreements(self.written, self.span)
+        except Undecided as why:
+            return [self.unsettled(next(iter(self.written.outcomes.values())).line, "whether the readings agree", why)]
 
 
 def cases(tree: Node) -> Iterator[Case]:
@@ -326,6 +305,9 @@ def cases(tree: Node) -> Iterator[Case]:
         todo.extend(children(node))
 
 
-def check(version: Version, on: date | None) -> list[Finding]:
-    """All findings of a version on a date."""
-    return Checker(version, on).findings()
+def check(versions: Sequence[Version], chosen: Sequence[Version], on: date | None = None) -> list[Finding]:
+    """All findings of the chosen versions of a pack, each over all days it is in force. ``on``: see ``days``."""
+    found: list[Finding] = []
+    for version in chosen:
+        found += Checker(version, days(versions, version, on)).findings()
+    return merged(found)

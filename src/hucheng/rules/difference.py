@@ -8,7 +8,7 @@ from typing import Any
 import z3
 
 from hucheng.rules.kinds import Kind, plain
-from hucheng.rules.logic import PATIENCE_MS, Logic, Undecided
+from hucheng.rules.logic import PATIENCE_MS, Logic, Undecided, calendared
 from hucheng.rules.model import Version
 
 
@@ -25,8 +25,9 @@ def diff(a: Version, b: Version, on_a: date | None, on_b: date | None) -> list[d
         elif a.facts[name].kind != b.facts[name].kind:
             found.append(_said(None, f"the fact {name} is declared differently"))
     shared = {name for name in a.facts if name in b.facts and _alike(a.facts[name].kind, b.facts[name].kind)}
-    one = Logic(a, on_a, None, "a ")
-    other = Logic(b, on_b, one.context, "b ")
+    codes = calendared(a) or calendared(b)
+    one = Logic(a, on_a, None, "a ", codes)
+    other = Logic(b, on_b, one.context, "b ", codes)
     solver = z3.Solver(ctx=one.context)
     solver.set("timeout", PATIENCE_MS)
     solver.add(*one.sides, *other.sides, *(_same(one, other, name) for name in shared))

@@ -16,7 +16,7 @@ from hucheng.rules.arrays import Column
 from hucheng.rules.cells import Cells
 from hucheng.rules.diagram import Leaf
 from hucheng.rules.kinds import Value
-from hucheng.rules.logic import PATIENCE_MS, Logic
+from hucheng.rules.logic import PATIENCE_MS, Logic, Varied
 from hucheng.rules.lookup import Lookup
 from hucheng.rules.model import Version
 from hucheng.rules.settling import IMPOSSIBLE, OPEN, Settling
@@ -49,23 +49,16 @@ class Exact:
             found = self._local.logic = Logic(self.version, self.on)
         return found
 
-    def twin(self) -> Logic:
-        """The same logic over other variables (for this thread)."""
-        if getattr(self._local, "twin", None) is None:
-            self._local.twin = Logic(self.version, self.on, self.logic.context, "other ")
-        found: Logic = self._local.twin
-        return found
-
-    def both(self, fact: str) -> z3.Solver:
-        """A solver over two possible people who differ at most in one fact."""
-        solvers: dict[str, z3.Solver] = self._local.__dict__.setdefault("both", {})
-        if fact not in solvers:
-            one, other = self.logic, self.twin()
-            solver = solvers[fact] = z3.Solver(ctx=one.context)
+    def both(self, fact: str) -> tuple[z3.Solver, Varied]:
+        """A solver over two possible people who differ at most in one fact, and the logic of the second."""
+        pairs: dict[str, tuple[z3.Solver, Varied]] = self._local.__dict__.setdefault("both", {})
+        if fact not in pairs:
+            one, other = self.logic, Varied(self.logic, fact)
+            solver = z3.Solver(ctx=one.context)
             solver.set("timeout", PATIENCE_MS)
             solver.add(*one.sides, *one.constraints, *other.sides, *other.constraints)
-            solver.add(*(one.facts[name] == other.facts[name] for name in self.version.facts if name != fact))
-        return solvers[fact]
+            pairs[fact] = solver, other
+        return pairs[fact]
 
     def outcome(self, name: str, known: Mapping[str, Value | None]) -> Any:
         """Value of an outcome for one person, or a Leaf."""

@@ -79,6 +79,18 @@ def parse(text: str, names: Mapping[str, Node], fail: Fail) -> Node:
         raise fail("the expression is nested too deeply", "split it into outcomes") from None
 
 
+class Names(dict[str, Node]):
+    """What an expression may name; remembers what was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used: set[str] = set()
+
+    def __getitem__(self, name: str) -> Node:
+        self.used.add(name)
+        return super().__getitem__(name)
+
+
 class Translation:
     """One pass from sqlglot's tree to ours."""
 

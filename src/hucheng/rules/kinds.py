@@ -5,6 +5,8 @@ A number is a whole number of units of ``10**-scale``: 12.50 at scale 2 is 1250.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -93,3 +95,14 @@ def written(kind: Kind, value: Value | None) -> str:
     if kind.name == "number" and kind.scale:
         return f"{plain(kind, value):f}"
     return str(value)
+
+
+def close(word: str, values: Sequence[str]) -> str | None:
+    """The value that a misspelt word is most likely meant for, whatever its case.
+
+    >>> close("Half", ["half", "whole"])
+    'half'
+    """
+    by_case = {value.lower(): value for value in values}
+    near = difflib.get_close_matches(word.lower(), by_case, 1)
+    return by_case[near[0]] if near else None

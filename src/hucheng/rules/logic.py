@@ -13,10 +13,10 @@ from typing import Any
 import z3
 
 from hucheng.rules import evaluate, quick
+from hucheng.rules.calendars import Calendar, Codes, Ordinals
 from hucheng.rules.diagram import Leaf
 from hucheng.rules.kinds import Kind, Value
 from hucheng.rules.model import Version
-from hucheng.rules.pieces import formula
 from hucheng.rules.tree import (
     Age,
     Among,
@@ -36,10 +36,23 @@ from hucheng.rules.tree import (
     Sum,
     Today,
     children,
+    walk,
 )  # fmt: skip
 
 PATIENCE_MS = 10_000
 REMEMBERED = 20_000
+
+
+def calendared(version: Version) -> bool:
+    """Whether ages or steps of months are reckoned with."""
+    trees = [*(c.tree for c in version.constraints), *(outcome.tree for outcome in version.outcomes.values())]
+    nodes = (node for tree in trees for node in walk(tree))
+    return any(isinstance(node, Age) or (isinstance(node, Shift) and node.unit == "month") for node in nodes)
+
+
+def _steps(node: Node) -> bool:
+    """Whether a date is so many days after another."""
+    return isinstance(node, Shift) and node.unit == "day"
 
 
 class Undecided(Exception):
@@ -49,7 +62,15 @@ class Undecided(Exception):
 class Logic:
     """Facts as variables, outcomes as formulas; belongs to one thread."""
 
-    def __init__(self, version: Version, on: date | None, context: z3.Context | None = None, prefix: str = "") -> None:
+    def __init__(
+        self,
+        version: Version,
+        on: date | None,
+        context: z3.Context | None = None,
+        prefix: str = "",
+        codes: bool | None = None,
+    ) -> None:
+        """``codes``: which calendar; None: the one that suits the version."""
         self.version = version
         self.on = on
         self.context = context or z3.Context()
@@ -57,11 +78,11 @@ class Logic:
         self._fits = quick.fits(version)
         self.sides: list[Any] = []
         """What holds for the variables by themselves: domains and calendars."""
-        self.facts = {name: self.variable(fact.kind, f"{prefix}{name}") for name, fact in version.facts.items()}
+        self.coded = calendared(version) if codes is None else codes
+        self.calendar, self.facts = self._variables()
         self.kinds: dict[str, Kind] = {name: outcome.kind for name, outcome in version.outcomes.items()}
         self._words: dict[str, tuple[str, ...]] = {}
         self._done: dict[int, tuple[Any, Any, Node]] = {}
-        self._civil: dict[int, tuple[Any, Any, Any, Any]] = {}
         self._memo: dict[tuple[Any, ...], Any] = {}
         self.outcomes: dict[str, Any] = {}
         self.defined: dict[str, Any] = {}
@@ -70,12 +91,20 @@ class Logic:
             self.outcomes[name], self.defined[name] = self._as(outcome.kind, outcome.tree)
         self._solver: z3.Solver | None = None
 
-    def variable(self, kind: Kind, name: str) -> Any:
+    def _variables(self) -> tuple[Calendar, dict[str, Any]]:
+        calendar: Calendar = Codes(self.context, self.prefix, self.sides) if self.coded else Ordinals()
+        facts = self.version.facts.items()
+        return calendar, {name: self.variable(fact.kind, f"{self.prefix}{name}", calendar) for name, fact in facts}
+
+    def variable(self, kind: Kind, name: str, calendar: Calendar) -> Any:
         """A variable of a kind, its domain among ``sides``."""
         if kind.name == "boolean":
             return z3.Bool(name, self.context)
         found = z3.Int(name, self.context)
         low, high = (0, len(kind.values) - 1) if kind.name == "enum" else (kind.low, kind.high)
+        if kind.name == "date":
+            low, high = (calendar.of(date.fromordinal(end)) for end in (low, high))
+            calendar.domain(found)
         self.sides += [found >= low, found <= high]
         return found
 
@@ -120,7 +149,7 @@ class Logic:
             return z3.BoolVal(bool(value), self.context)
         if kind.name == "enum":
             return kind.values.index(str(value))
-        return value.toordinal() if isinstance(value, date) else int(value)
+        return self.calendar.of(value) if isinstance(value, date) else int(value)
 
     def outer(self, kind: Kind, found: Any) -> Value:
         """A value of a model as the rules have it."""
@@ -129,7 +158,7 @@ class Logic:
         number = int(found.as_long())
         if kind.name == "enum":
             return kind.values[number]
-        return date.fromordinal(number) if kind.name == "date" else number
+        return self.calendar.date(number) if kind.name == "date" else number
 
     def check(self, solver: z3.Solver, *assumptions: Any) -> bool:
         """Whether it can be; Undecided where the solver gives up."""
@@ -209,11 +238,9 @@ class Logic:
         c = self.context
         if isinstance(node, Case):
             return self._case(node)
-        if isinstance(node, Age) or (isinstance(node, Shift) and node.unit == "month"):
-            kinds = {name: fact.kind for name, fact in self.version.facts.items()}
-            found = formula(node, kinds, self.facts, self.on) if self._fits else None
-            if found is not None:
-                return found, z3.BoolVal(True, c)
+        if self.coded and isinstance(node, Compare) and (_steps(node.left) or _steps(node.right)):
+            (a, known), (b, other) = self._ordinal(node.left), self._ordinal(node.right)
+            return self._compared(node.op, a, b), self._all([known, other])
         parts = [self.of(child) for child in children(node)]
         defined = self._all([d for _, d in parts])
         v = [value for value, _ in parts]
@@ -223,11 +250,14 @@ class Logic:
                 return (z3.IntVal(found, c) if isinstance(found, int) else found), defined
             case Today():
                 assert self.on is not None
-                return z3.IntVal(self.on.toordinal(), c), defined
+                return z3.IntVal(self.calendar.of(self.on), c), defined
             case Fact(_, name):
                 return self.facts[name], defined
             case Earlier(_, name):
                 return self.outcomes[name], self.defined[name]
+            case Compare(op, Age(_, born, on), Const(_, years)):
+                (b, _), (o, _) = self.of(born), self.of(on)
+                return self._aged(op, b, o, int(years)), defined  # type: ignore[arg-type]
             case Compare(op, left, right):
                 a, b = v
                 if left.kind.name == "enum" and left.kind.values != right.kind.values:
@@ -254,13 +284,34 @@ class Logic:
                     done = z3.If(each < done if name == "least" else each > done, each, done, c)
                 return done, defined
             case Shift(_, _, unit, _):
-                if unit == "day":
-                    return v[0] + v[1], defined
-                return self._later(v[0], v[1]), defined
+                later = self.calendar.days_later if unit == "day" else self.calendar.months_later
+                return later(v[0], v[1]), defined
             case Age():
-                (y1, m1, d1), (y2, m2, d2) = self.civil(v[0]), self.civil(v[1])
-                return (y2 * 10000 + m2 * 100 + d2 - y1 * 10000 - m1 * 100 - d1) / 10000, defined
+                return self.calendar.age(v[0], v[1]), defined
         raise AssertionError(node)
+
+    def _ordinal(self, node: Node) -> tuple[Any, Any]:
+        """Day number of a date, where steps of days are sums, and where it is defined."""
+        if isinstance(node, Shift) and node.unit == "day":
+            (day, known), (count, counted) = self._ordinal(node.date), self.of(node.count)
+            return day + count, self._all([known, counted])
+        day, known = self.of(node)
+        return self.calendar.ordinal(day), known
+
+    def _aged(self, op: str, born: Any, on: Any, years: int) -> Any:
+        """An age compared with a number, as a difference of two dates."""
+        c, least = self.context, self.calendar.aged
+        match op:
+            case ">=":
+                return least(born, on, years)
+            case ">":
+                return least(born, on, years + 1)
+            case "<":
+                return z3.Not(least(born, on, years), c)
+            case "<=":
+                return z3.Not(least(born, on, years + 1), c)
+        same = z3.And(least(born, on, years), z3.Not(least(born, on, years + 1), c), c)
+        return same if op == "=" else z3.Not(same, c)
 
     def _compared(self, op: str, a: Any, b: Any) -> Any:
         match op:
@@ -299,41 +350,36 @@ class Logic:
         up, down = (2 * top + bottom) / (2 * bottom), -((-2 * top + bottom) / (2 * bottom))
         return z3.If(top >= 0, up, down, self.context)
 
-    # ---- the calendar --------------------------------------------------------------------------------------------
 
-    def civil(self, day: Any) -> tuple[Any, Any, Any]:
-        """Year, month and day of a day number: new variables, tied to it."""
-        key = day.get_id()
-        if key not in self._civil:
-            if z3.is_int_value(day):
-                known = date.fromordinal(day.as_long())
-                parts = tuple(z3.IntVal(n, self.context) for n in (known.year, known.month, known.day))
+class Varied(Logic):
+    """The logic of somebody who differs from the first in one fact; what does not depend on it is the same formula.
+
+    ``sides`` and ``constraints`` stand beside those of the first.
+    """
+
+    def __init__(self, one: Logic, fact: str) -> None:
+        self.one, self.fact = one, fact
+        self._behind: dict[int, bool] = {}
+        super().__init__(one.version, one.on, one.context, f"{one.prefix}other {fact} ", one.coded)
+
+    def _variables(self) -> tuple[Calendar, dict[str, Any]]:
+        calendar = self.one.calendar.beside(self.prefix, self.sides)
+        kind = self.version.facts[self.fact].kind
+        return calendar, {**self.one.facts, self.fact: self.variable(kind, f"{self.prefix}{self.fact}", calendar)}
+
+    def of(self, node: Node) -> tuple[Any, Any]:
+        """Formula of a node, and the formula that says where it is defined."""
+        return super().of(node) if self.depends(node) else self.one.of(node)
+
+    def depends(self, node: Node) -> bool:
+        """Whether the fact stands in a node, or behind an earlier outcome in it."""
+        found = self._behind.get(id(node))
+        if found is None:
+            if isinstance(node, Fact):
+                found = node.name == self.fact
+            elif isinstance(node, Earlier):
+                found = self.depends(self.version.outcomes[node.name].tree)
             else:
-                names = (f"{self.prefix}!{part}{len(self._civil)}" for part in "ymd")
-                y, m, d = parts = tuple(z3.Int(name, self.context) for name in names)
-                self.sides += [y >= 1500, y <= 9100, m >= 1, m <= 12, d >= 1, d <= self._length(y, m)]
-                self.sides.append(day == self._ordinal(y, m, d))
-            self._civil[key] = (*parts, day)  # the expression is kept, so that its id stays its own
-        y, m, d, _ = self._civil[key]
-        return y, m, d
-
-    def _length(self, year: Any, month: Any) -> Any:
-        c = self.context
-        leap = z3.And(year % 4 == 0, z3.Or(year % 100 != 0, year % 400 == 0, c), c)
-        short = z3.Or(month == 4, month == 6, month == 9, month == 11, c)
-        february = z3.If(leap, z3.IntVal(29, c), z3.IntVal(28, c), c)
-        return z3.If(month == 2, february, z3.If(short, z3.IntVal(30, c), z3.IntVal(31, c), c), c)
-
-    def _ordinal(self, year: Any, month: Any, day: Any) -> Any:
-        """Day number of a date (Hinnant, days_from_civil: years begin in March)."""
-        c = self.context
-        y = z3.If(month <= 2, year - 1, year, c)
-        m = z3.If(month <= 2, month + 9, month - 3, c)
-        return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 306 + 0
-
-    def _later(self, day: Any, months: Any) -> Any:
-        y, m, d = self.civil(day)
-        place = y * 12 + m - 1 + months
-        year, month = place / 12, place % 12 + 1
-        length = self._length(year, month)
-        return self._ordinal(year, month, z3.If(d <= length, d, length, self.context))
+                found = any(self.depends(child) for child in children(node))
+            self._behind[id(node)] = found
+        return found

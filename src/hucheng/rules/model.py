@@ -34,7 +34,10 @@ class FactDeclared:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A number, date or word that differs by place, with its source."""
+    """A number, date or word that differs by place, with its source.
+
+    ``used``: an expression mentions it; ``inherited``: it stands in the version that this one amends.
+    """
 
     name: str
     kind: Kind
@@ -43,6 +46,17 @@ class Parameter:
     source: str
     unit: str | None
     title: Words
+    used: bool = True
+    inherited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """A cliff that is meant; ``inherited``: said in the version that this one amends."""
+
+    reason: str
+    line: int
+    inherited: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +107,7 @@ class Version:
     constraints: tuple[Constraint, ...]
     outcomes: Mapping[str, OutcomeDeclared]
     examples: tuple[Example, ...]
-    acknowledged: Mapping[str, str]
+    acknowledged: Mapping[str, Acknowledged]
     digest: str
     file: str
 

@@ -114,7 +114,8 @@ def by_logic(version: Version, logic: Logic, known: Known, name: str, value: Val
             continue
         counts.append(z3.If(same, z3.IntVal(0, c), z3.IntVal(1, c), c))
         if declared.kind.name in ("number", "date"):
-            away = logic.facts[fact] - _place(known[fact])
+            place = logic.facts[fact]
+            away = (logic.calendar.ordinal(place) if declared.kind.name == "date" else place) - _place(known[fact])
             size = z3.ToReal(z3.If(away >= 0, away, -away, c))
             steps.append(size / z3.RealVal(declared.kind.size, c))
         else:

@@ -10,8 +10,10 @@ from typing import Any
 
 from hucheng.errors import RuleError
 from hucheng.rules import document, reading
-from hucheng.rules.check import Finding, check
+from hucheng.rules.check import check
+from hucheng.rules.days import Days, days
 from hucheng.rules.difference import diff
+from hucheng.rules.findings import Finding
 from hucheng.rules.model import Version, Words
 from hucheng.rules.page import page
 from hucheng.rules.questions import questions
@@ -103,13 +105,22 @@ class Pack:
         return questions(self.version(on), known, self._day(on), outcomes)
 
     def check(self, on: date | None = None) -> list[Finding]:
-        """What is wrong with the version in force: gaps, overlaps, unreachable branches, useless facts, cliffs.
+        """What is wrong with the pack: gaps, overlaps, unreachable branches, useless facts, cliffs, names of nothing.
+
+        Each version is proved for everybody on every day it is in force (the last one: see ``days``); a finding names
+        the versions it is in. ``on``: only the version in force on that date.
 
         >>> from hucheng.rules import load
         >>> load("blood-pressure").check()
         []
         """
-        return check(self.version(on), self._day(on) or self.version(on).in_force)
+        day = on.date() if isinstance(on, datetime) else on
+        return check(self.versions, self.versions if day is None else [self.version(day)], day)
+
+    def days(self, on: date | None = None) -> Days:
+        """Days for which ``check`` proves the version in force on a date (without a date: the latest)."""
+        day = on.date() if isinstance(on, datetime) else on
+        return days(self.versions, self.version(day), day)
 
     def diff(self, other: Pack, on: date | None = None, other_on: date | None = None) -> list[dict[str, Any]]:
         """Where the other pack (or this one on another date) decides differently: an example person an outcome.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import re
@@ -14,15 +15,26 @@ import yaml
 
 from hucheng.errors import RuleError
 from hucheng.rules import arithmetic as sums
-from hucheng.rules.amending import whole
+from hucheng.rules.amending import inherited, refuse_added, whole
 from hucheng.rules.document import Item
-from hucheng.rules.grammar import CALENDAR, MOST_BRANCHES, TODAY, Translation, parse
-from hucheng.rules.kinds import BOOLEAN, FINEST, LARGEST, Kind, Value, enum, number
-from hucheng.rules.model import Constraint, Example, FactDeclared, OutcomeDeclared, Parameter, Version, Words
+from hucheng.rules.grammar import CALENDAR, MOST_BRANCHES, TODAY, Names, Translation, parse
+from hucheng.rules.kinds import BOOLEAN, FINEST, LARGEST, Kind, Value, close, enum, number
+from hucheng.rules.model import (
+    Acknowledged,
+    Constraint,
+    Example,
+    FactDeclared,
+    OutcomeDeclared,
+    Parameter,
+    Version,
+    Words,
+)
 from hucheng.rules.tree import Const, Earlier, Fact, Node
 
 MOST_FACTS = 400
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_SLOT = re.compile(r"\{[^{}]*\}?|\}")
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _PACK = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _TYPES = ("boolean", "integer", "decimal", "enum", "date")
 _WORDS = """and or not in between case when then else end true false null is age least greatest round floor ceil
@@ -55,7 +67,8 @@ def contents(root: Item) -> Contents:
     written: list[Item] = []
     for item in top["versions"].items():
         written.append(whole(item, written))
-        version = _version(written[-1])
+        version = _version(written[-1], item)
+        refuse_added(item, version, versions)
         if versions and version.in_force <= versions[-1].in_force:
             raise item.error(
                 f"in force from {version.in_force}, not after {versions[-1].in_force}", "list versions from old to new"
@@ -90,12 +103,13 @@ def _plain(node: yaml.Node, ordered: bool = False) -> Any:
     return " ".join(str(node.value).split())
 
 
-def _version(item: Item) -> Version:
+def _version(item: Item, said: Item) -> Version:
+    """A version written out; ``said``: what stands in the file."""
     fields = item.fields(
         ("in_force", "facts", "outcomes"), ("parameters", "constraints", "examples", "acknowledge", "note")
     )
     in_force = fields["in_force"].date()
-    scope: dict[str, Node] = {}
+    scope = Names()
     parameters: dict[str, Parameter] = {}
     if "parameters" in fields:
         for name, entry in fields["parameters"].entries().items():
@@ -125,10 +139,14 @@ def _version(item: Item) -> Version:
         raise fields["outcomes"].error("no outcome", "a pack answers at least one question")
     acknowledged = {}
     if "acknowledge" in fields:
-        acknowledged = {name: entry.text() for name, entry in fields["acknowledge"].entries().items()}
+        for name, entry in fields["acknowledge"].entries().items():
+            acknowledged[name] = Acknowledged(entry.text(), entry.line, inherited(entry, said))
     examples = []
     if "examples" in fields:
         examples = [_example(entry, facts, outcomes, in_force) for entry in fields["examples"].items()]
+    for name, parameter in parameters.items():
+        entry = fields["parameters"].entries()[name]
+        parameters[name] = replace(parameter, used=name in scope.used, inherited=inherited(entry, said))
     return Version(
         in_force, parameters, facts, tuple(constraints), outcomes, tuple(examples), acknowledged,
         digest(item.node), item.file,
@@ -194,7 +212,8 @@ def _value(item: Item, kind: Kind) -> Value:
         item.date() if kind.name == "date" else item.number(kind.scale) if kind.name == "number" else item.text()
     )
     if not kind.holds(value):
-        raise item.error(f"{item.text()} is outside the declared domain")
+        near = close(item.text(), kind.values)
+        raise item.error(f"{item.text()} is outside the declared domain", near and f"did you mean “{near}”?")
     return value
 
 
@@ -275,7 +294,7 @@ def _outcome(name: str, item: Item, scope: Mapping[str, Node], later: tuple[str,
         name, _fitting(item, kind, tree), "range" in fields, sums.raised(tree, kind.scale, item.error)
         if kind.name == "number" else tree,
         form, item.line, lines, _words(fields, "title", name), _text(fields, "basis"), _text(fields, "unit"),
-        _texts(fields, kind), _labels(fields, kind),
+        _texts(fields, kind, scope), _labels(fields, kind),
     )  # fmt: skip
 
 
@@ -299,6 +318,8 @@ def _part(item: Item, kind: Kind, scope: Mapping[str, Node], later: tuple[str, .
         if text in scope:
             raise item.error(f"“{text}” is both a value and a name here", f"write \"'{text}'\" for the value")
         return Const(enum((text,)), text)
+    if kind.name == "enum" and _WORD.fullmatch(text) and text not in scope and (near := close(text, kind.values)):
+        raise item.error(f"“{text}” is not among its values", f"did you mean “{near}”?")
     tree = parse(text, scope, _failing(item, later))
     if tree.kind.name != kind.name:
         raise item.error(f"gives {tree.kind}, but the outcome is {kind}")
@@ -340,8 +361,20 @@ def _labels(fields: Mapping[str, Item], kind: Kind) -> Mapping[str, Words]:
     return _by_value(fields["labels"], kind, ()) if "labels" in fields else {}
 
 
-def _texts(fields: Mapping[str, Item], kind: Kind) -> Mapping[str, Words]:
-    return _by_value(fields["text"], kind, ("unknown", "any")) if "text" in fields else {}
+def _texts(fields: Mapping[str, Item], kind: Kind, scope: Mapping[str, Node]) -> Mapping[str, Words]:
+    """The sentences by value; a slot that nothing fills is refused."""
+    if "text" not in fields:
+        return {}
+    found = _by_value(fields["text"], kind, ("unknown", "any"))
+    known = ["value", *(name for name, node in scope.items() if isinstance(node, Fact))]
+    for key, entry in fields["text"].entries().items():
+        for language, item in entry.entries().items():
+            for slot in _SLOT.findall(found[key][language]):
+                if slot[1:-1] not in known:
+                    near = difflib.get_close_matches(slot[1:-1], known, 1)
+                    mend = f"did you mean “{{{near[0]}}}”?" if near else f"known: {', '.join(known)}"
+                    raise item.error(f"nothing fills the slot {slot}", mend)
+    return found
 
 
 def _by_value(item: Item, kind: Kind, more: tuple[str, ...]) -> Mapping[str, Words]:

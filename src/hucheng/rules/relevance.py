@@ -20,14 +20,14 @@ def matters(readings: Exact, outcome: str, fact: str, known: Known) -> bool:
     logic = readings.logic
     if fact not in logic.facts_of(outcome):
         return False
-    other = readings.twin()
+    solver, other = readings.both(fact)
     given = [logic.is_(name, value) for name, value in known.items() if value is not None]
     apart = z3.Or(
         logic.outcomes[outcome] != other.outcomes[outcome],
         logic.defined[outcome] != other.defined[outcome],
         logic.context,
     )
-    return logic.check(readings.both(fact), *given, apart)
+    return logic.check(solver, *given, apart)
 
 
 def restricted(readings: Exact, outcome: str, known: Known) -> int:

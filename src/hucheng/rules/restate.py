@@ -6,7 +6,7 @@ the facts that hold on it; what comes out otherwise is listed by person, outcome
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -17,20 +17,17 @@ from hucheng.errors import RuleError
 from hucheng.rules import bulk
 from hucheng.rules.bulk import PROBLEM
 from hucheng.rules.columns import quoted
+from hucheng.rules.kinds import close
 from hucheng.rules.tables import decided
 
 if TYPE_CHECKING:
-    from hucheng.rules.model import Version
+    from hucheng.rules.model import OutcomeDeclared, Version
 
 ON, SINCE = "on", "since"
 """Columns: the date a decision was made for; the date from which a row of facts holds."""
 PLACE = "place_"
-EXACT, NARROW = pa.decimal128(38, 9), pa.decimal128(37, 9)
-"""Of a difference, and of what is subtracted: one digit less, so that the difference fits."""
-RESULT = {
-    "outcome": pa.string(), "from": pa.date32(), "until": pa.date32(), "decisions": pa.int64(), "before": pa.string(),
-    "after": pa.string(), "difference": EXACT, "total": EXACT, PROBLEM: pa.string(),
-}  # fmt: skip
+ROW = "row_"
+RESULT = ("outcome", "from", "until", "decisions", "before", "after", "difference", "total", PROBLEM)
 """Columns of the result behind the ids: from when until when, how many decisions, by how much each and together."""
 
 Versions = Callable[[date], "Version"]
@@ -43,11 +40,13 @@ def restate(
 
     ``earlier``: ids, outcomes as they were decided, and ``on`` (else all were made for the date given). ``facts``: the
     same ids, one column a fact (``text``: as in a CSV file), and ``since`` where facts changed over time (without it
-    they always held). RuleError where ids are missing or stand twice, or where a column has a wrong type.
+    they always held). Differences have the places of the finest outcome that was given. RuleError where ids are missing
+    or stand twice, where a column has a wrong type, or where an earlier outcome is none of its words.
     """
     days = _days(earlier, on)
     known = versions(days[-1])
-    outcomes = [name for name in known.outcomes if name in earlier.column_names]
+    declared = {name: outcome for day in days for name, outcome in versions(day).outcomes.items()}
+    outcomes = [name for name in declared if name in earlier.column_names]
     if not outcomes:
         raise RuleError(
             "no column of the earlier decisions is an outcome of the pack",
@@ -55,6 +54,7 @@ def restate(
             mend=f"give some of: {', '.join(known.outcomes)}",
         )
     ids = _ids(earlier, facts, known)
+    scale = finest([versions(day) for day in days], outcomes)
     con = bulk.connection(threads=0)
     earlier = _in_order(con, earlier, ids, days)
     pieces = []
@@ -65,8 +65,28 @@ def restate(
         again = decided(version, rows, day, text)
         for name in outcomes:
             if name in version.outcomes:
-                pieces += _changed(then.select([*ids, ON, PLACE]), then.column(name), again, name, missing)
-    return _stretches(con, pieces, ids, known)
+                _among(then, version.outcomes[name], ids)
+                whose = then.select([*ids, ON, PLACE])
+                pieces += _changed(whose, then.column(name), again, name, missing, scale)
+    return _stretches(con, pieces, ids, list(declared), scale)
+
+
+def _among(then: pa.Table, outcome: OutcomeDeclared, ids: Sequence[str]) -> None:
+    """RuleError for an earlier word that the outcome does not have: it would pass for a change."""
+    if outcome.kind.name != "enum":
+        return
+    words = _read(then.column(outcome.name), pa.string(), outcome.name)
+    strange = pc.and_(pc.is_valid(words), pc.invert(pc.is_in(words, pa.array(outcome.kind.values, pa.string()))))
+    rows = pc.indices_nonzero(strange)
+    if len(rows):
+        first = min(rows.to_pylist(), key=lambda place: then.column(ROW)[place].as_py())
+        word, who = words[first].as_py(), ", ".join(str(then.column(name)[first].as_py()) for name in ids)
+        near = close(word, outcome.kind.values)
+        raise RuleError(
+            f"the earlier “{outcome.name}” of {who} is “{word}”, which is not among its values",
+            where=f"decisions, row {then.column(ROW)[first].as_py()}, column {outcome.name}",
+            mend=f"did you mean “{near}”?" if near else f"known: {', '.join(outcome.kind.values)}",
+        )
 
 
 def _days(earlier: pa.Table, on: date | None) -> list[date]:
@@ -96,6 +116,7 @@ def _in_order(con: Any, earlier: pa.Table, ids: Sequence[str], days: Sequence[da
         earlier = earlier.set_column(earlier.column_names.index(ON), ON, dates)
     else:
         earlier = earlier.append_column(ON, pa.array([days[0]] * earlier.num_rows, pa.date32()))
+    earlier = earlier.append_column(ROW, pa.array(range(1, earlier.num_rows + 1), pa.int64()))
     key = ", ".join(quoted(name) for name in ids)
     con.register("earlier_", earlier)
     try:
@@ -176,8 +197,23 @@ def _as_known(
     return found.select(wanted), found.column("missing_").combine_chunks()
 
 
-def _changed(whose: pa.Table, then: pa.ChunkedArray, again: pa.Table, name: str, missing: pa.Array) -> list[pa.Table]:
+def finest(versions: Iterable[Version], outcomes: Iterable[str]) -> int:
+    """Decimal places of the finest of some outcomes."""
+    names = list(outcomes)
+    kinds = (version.outcomes[name].kind for version in versions for name in names if name in version.outcomes)
+    return max((kind.scale for kind in kinds), default=0)
+
+
+def amount(scale: int) -> pa.DataType:
+    """The type of a difference."""
+    return pa.decimal128(38, scale)
+
+
+def _changed(
+    whose: pa.Table, then: pa.ChunkedArray, again: pa.Table, name: str, missing: pa.Array, scale: int
+) -> list[pa.Table]:
     """The decisions on an outcome that come out otherwise, and those that cannot be made again."""
+    exact, narrow = amount(scale), pa.decimal128(37, scale)  # one digit less, so that the difference fits
     problem = pc.if_else(missing, "no facts are given", again.column(PROBLEM))
     unable = pc.is_valid(problem)
     after = again.column(name)
@@ -186,10 +222,10 @@ def _changed(whose: pa.Table, then: pa.ChunkedArray, again: pa.Table, name: str,
     rows = pc.or_(pc.invert(same), unable)
     if not pc.any(rows).as_py():
         return []
-    step = pa.chunked_array([pa.nulls(whose.num_rows, EXACT)])
+    step = pa.chunked_array([pa.nulls(whose.num_rows, exact)])
     if pa.types.is_decimal(after.type) or pa.types.is_integer(after.type):
-        step = pc.subtract(after.cast(NARROW), before.cast(NARROW)).cast(EXACT)
-        step = pc.if_else(unable, pa.scalar(None, EXACT), step)
+        step = pc.subtract(after.cast(narrow), before.cast(narrow)).cast(exact)
+        step = pc.if_else(unable, pa.scalar(None, exact), step)
     columns = {
         "outcome": pa.array([name] * whose.num_rows, pa.string()),
         "before": before.cast(pa.string()),
@@ -214,13 +250,16 @@ def _read(column: pa.ChunkedArray, kind: pa.DataType, name: str) -> pa.ChunkedAr
         ) from None
 
 
-def _stretches(con: Any, pieces: list[pa.Table], ids: Sequence[str], version: Version) -> pa.Table:
+def _stretches(con: Any, pieces: list[pa.Table], ids: Sequence[str], outcomes: Sequence[str], scale: int) -> pa.Table:
     """Changes of the same person and outcome that follow one another and are alike, joined."""
     key = ", ".join(quoted(name) for name in ids)
     if not pieces:
-        return pa.schema([*((name, pa.string()) for name in ids), *RESULT.items()]).empty_table()
+        dates, amounts = ("from", "until"), ("difference", "total")
+        types = dict.fromkeys(RESULT, pa.string()) | dict.fromkeys(dates, pa.date32())
+        types |= dict.fromkeys(amounts, amount(scale)) | {"decisions": pa.int64()}
+        return pa.schema([*((name, pa.string()) for name in ids), *types.items()]).empty_table()
     con.register("changes_", pa.concat_tables(pieces))
-    order = " ".join(f"WHEN '{name}' THEN {place}" for place, name in enumerate(version.outcomes))
+    order = " ".join(f"WHEN '{name}' THEN {place}" for place, name in enumerate(outcomes))
     alike = f"{key}, outcome, before, after, {PROBLEM}"
     try:
         found: pa.Table = con.sql(
@@ -235,4 +274,4 @@ def _stretches(con: Any, pieces: list[pa.Table], ids: Sequence[str], version: Ve
         con.unregister("changes_")
 
 
-__all__ = ["ON", "RESULT", "SINCE", "restate"]
+__all__ = ["ON", "RESULT", "SINCE", "finest", "restate"]

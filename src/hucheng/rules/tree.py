@@ -5,8 +5,8 @@ Nodes are frozen and hashable: equal expressions are one. Numbers carry their sc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from hucheng.rules.kinds import BOOLEAN, Kind, Value
@@ -203,6 +203,37 @@ def walk(node: Node) -> Iterator[Node]:
         node = todo.pop()
         yield node
         todo.extend(reversed(children(node)))
+
+
+def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
+    """The tree with ``change`` applied to each of its leaves; equal parts stay one."""
+    done: dict[Node, Node] = {}
+
+    def of(part: Node) -> Node:
+        if part not in done:
+            done[part] = built(part)
+        return done[part]
+
+    def built(part: Node) -> Node:
+        match part:
+            case Compare(_, left, right) | Sum(_, _, left, right) | Product(_, left, right):
+                return replace(part, left=of(left), right=of(right))
+            case Every(parts) | Some(parts) | Extreme(_, _, parts):
+                return replace(part, parts=tuple(map(of, parts)))
+            case Not(inner) | Among(inner, _):
+                return replace(part, part=of(inner))
+            case Case(_, branches, other, _):
+                whens = tuple((of(when), of(value)) for when, value in branches)
+                return replace(part, branches=whens, other=None if other is None else of(other))
+            case Rounded(_, _, numerator, _, divisor):
+                return replace(part, numerator=of(numerator), divisor=of(divisor))
+            case Shift(_, day, _, count):
+                return replace(part, date=of(day), count=of(count))
+            case Age(_, born, on):
+                return replace(part, born=of(born), on=of(on))
+        return change(part)
+
+    return of(node)
 
 
 def facts(node: Node) -> frozenset[str]:

@@ -9,6 +9,7 @@ from hucheng.commands import Commands
 HERE = "hucheng.apps.epidemic.commands"
 
 TABLE: dict[str, tuple[str, str, str]] = {
+    "forecast": (f"{HERE}.forecast", "forecast", "counts in, a hubverse submission out"),
     "score": (f"{HERE}.score", "score", "how good forecasts were, alone and beside others"),
     "nowcast": (f"{HERE}.nowcast", "nowcast", "what recent counts will come to when all is reported"),
     "rt": (f"{HERE}.rt", "rt", "R_t and growth, with uncertainty"),

@@ -1,0 +1,190 @@
+"""The forecast of one reference date, from one version of the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hucheng.apps.epidemic.forecasts import baseline, learned, linear, trees
+from hucheng.apps.epidemic.forecasts.features import features, filled
+from hucheng.apps.epidemic.forecasts.implausible import believed
+from hucheng.apps.epidemic.forecasts.rows import Rows, of_history, together
+from hucheng.apps.epidemic.forecasts.scaling import Numbers, counts_of, scales
+from hucheng.apps.epidemic.forecasts.spread import LEVELS
+from hucheng.apps.epidemic.series import WEEK, Note, Series, day
+from hucheng.errors import BadRequest
+
+HORIZONS = 4
+BLEND = {"trees": 0.1, "calendar": 0.7, "linear": 0.2}
+"""Weight of each model's quantiles in the blend: trees that know no calendar, trees that know the turn of the year,
+the linear model. Chosen on past seasons by walking forward; docs/epidemic.md has what was tried."""
+ENOUGH = 400
+"""Rows to learn from, below which there is only the baseline."""
+LATE = 2
+"""Weeks without any report before the reference date from which nothing is forecast."""
+RECENT = 8
+"""Weeks within which a place must have reported once to be forecast at all."""
+
+MODEL, BASELINE, REFUSED = "model", "baseline", "refused"
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Quantiles of each place and week, and how each place's were made."""
+
+    reference: date
+    places: tuple[str, ...]
+    """(P,) those that are forecast."""
+    quantiles: Numbers
+    """(P, H, 23) counts, rising, none below zero; horizon 0 is the week that ends with the reference date."""
+    made: Mapping[str, str]
+    """Place of the history → “model”, “baseline” or “refused”."""
+    why: Mapping[str, str] = field(default_factory=dict)
+    """Place → why it is not the model."""
+    notes: tuple[Note, ...] = ()
+
+
+def forecast(
+    observed: Series,
+    reference: date,
+    people: Mapping[str, float] | None = None,
+    elsewhere: Rows | None = None,
+    horizons: int = HORIZONS,
+    seed: int = 1,
+    threads: int = 2,
+) -> Forecast:
+    """Forecast from what ``observed`` knew of the weeks that ended before the reference date.
+
+    ``people`` gives the population of places; ``elsewhere`` what was learned from other epidemics (default: what ships
+    and was known before the reference date). Raises BadRequest where the data cannot carry a forecast.
+    """
+    weekly, notes = weeks_before(observed, reference)
+    behind = (reference - day(weekly.days[-1])).days // WEEK
+    if behind > LATE:
+        raise BadRequest(
+            f"nothing was reported for the {behind - 1} weeks before {reference}",
+            where=f"the last report is of {day(weekly.days[-1])}",
+            mend="give newer data, or an earlier reference date",
+        )
+    made, why = _grades(weekly)
+    kept = [place for place, name in enumerate(weekly.places) if made[name] != REFUSED]
+    if not kept:
+        raise BadRequest(
+            "no place can be forecast", where="; ".join(sorted(set(why.values()))), mend="give more weeks of reports"
+        )
+    names = tuple(weekly.places[place] for place in kept)
+    values = weekly.values[:, kept]
+    scale = scales(names, values, people or {})
+    values, doubted = believed(values, scale)
+    notes += tuple(
+        Note("doubted", "the last report is far from the one before: not believed yet", names[place],
+             (day(weekly.days[-1]),))
+        for place in np.flatnonzero(doubted)
+    )  # fmt: skip
+    steps = range(behind, behind + horizons)
+    own = of_history(values, weekly.days, scale, steps)
+    shipped = learned.before(reference) if elsewhere is None else elsewhere
+    rows = together(own, shipped, len(values))
+    if not len(rows):
+        raise BadRequest("two weeks of reports are needed, and there is one", mend="give more weeks")
+    now = filled(values, scale)[-1]
+    moved = np.stack([np.tile(baseline.changes(rows, step), (len(names), 1)) for step in steps], axis=1)
+    learnt = [step for step in steps if (rows.known[:, -1] == step).any()]
+    if len(rows) >= ENOUGH and len(learnt) == len(steps):
+        modelled = [place for place, name in enumerate(names) if made[name] == MODEL]
+        known = features(values, weekly.days, scale, [len(values) - 1])
+        blended = _blend(rows, len(values), known, steps, seed, threads)
+        moved[modelled] = blended[modelled]
+    else:
+        reason = f"{len(rows)} weeks and places to learn from are too few for a model"
+        why |= {name: reason for name in names if made[name] == MODEL}
+        made |= dict.fromkeys(names, BASELINE)
+    counts = counts_of(now[:, None, None] + moved, scale[:, None, None])
+    return Forecast(reference, names, np.sort(counts, axis=2), made, why, weekly.notes + notes)
+
+
+def weeks_before(observed: Series, reference: date) -> tuple[Series, tuple[Note, ...]]:
+    """Weekly counts of the weeks that ended before a day, ending on its weekday; days are summed to whole weeks.
+
+    Raises BadRequest where weeks end on another weekday than the reference date, or nothing was reported before it.
+    """
+    notes: list[Note] = []
+    if observed.step == WEEK:
+        off = (reference - day(observed.days[-1])).days % WEEK
+        if off:
+            raise BadRequest(
+                f"{reference} is a {reference:%A}, and the weeks end on a {day(observed.days[-1]):%A}",
+                mend=f"take {reference - timedelta(off)} or {reference + timedelta(WEEK - off)} as the reference date",
+            )
+        days, values = observed.days, observed.values
+    else:
+        days, values = _weeks(observed, reference)
+    before = days < np.datetime64(reference)
+    if before.sum() < len(days):
+        notes.append(Note("later", f"{int((~before).sum())} reports of {reference} and later are not used"))
+    days, values = days[before], values[before]
+    told = np.flatnonzero(~np.isnan(values).all(axis=1))
+    if not len(told):
+        raise BadRequest(f"nothing was reported before {reference}", mend="give a later reference date")
+    days, values = days[told[0] : told[-1] + 1], values[told[0] : told[-1] + 1]
+    return Series(days, observed.places, values, WEEK, observed.notes), tuple(notes)
+
+
+def _weeks(observed: Series, reference: date) -> tuple[NDArray[np.datetime64], Numbers]:
+    """Sums of whole weeks that end on the weekday of a date; a week with a day missing is scaled up from its others,
+    one with more than two missing is unknown."""
+    number = (observed.days - np.datetime64(reference)).astype(np.int64)
+    week = np.ceil(number / WEEK).astype(np.int64)
+    first, last = int(week[0]), int(week[-1])
+    at = week - first
+    total = np.zeros((last - first + 1, len(observed.places)))
+    there = np.zeros_like(total)
+    told = ~np.isnan(observed.values)
+    np.add.at(total, at, np.where(told, observed.values, 0.0))
+    np.add.at(there, at, told)
+    values = np.where(there >= WEEK - 2, total * WEEK / np.maximum(there, 1), np.nan)
+    days = np.datetime64(reference) + (np.arange(first, last + 1) * WEEK).astype("timedelta64[D]")
+    return days, values
+
+
+def _grades(weekly: Series) -> tuple[dict[str, str], dict[str, str]]:
+    """How each place will be forecast, and why it is not the model."""
+    made, why = {}, {}
+    for place, name in enumerate(weekly.places):
+        told = np.flatnonzero(~np.isnan(weekly.values[:, place]))
+        age = len(weekly.values) - 1 - told[-1] if len(told) else RECENT
+        if age >= RECENT:
+            made[name], why[name] = REFUSED, f"no report in the last {RECENT} weeks"
+        elif age or len(told) < 2:
+            made[name] = BASELINE
+            why[name] = f"the last report is {age + 1} weeks old" if age else "there is one report"
+        else:
+            made[name] = MODEL
+    return made, why
+
+
+def _blend(
+    rows: Rows, weeks: int, known: NDArray[np.float32], steps: Sequence[int], seed: int, threads: int
+) -> Numbers:
+    """(P, H, 23) changes of the fourth root: the weighted mean of the models' quantiles."""
+    with ThreadPoolExecutor(threads) as pool:
+        fitting: dict[str, Future[trees.Trees] | Future[linear.Linear]] = {
+            "trees": pool.submit(trees.fit, rows, weeks, np.random.default_rng(seed), without=("turn_of_year",)),
+            "calendar": pool.submit(trees.fit, rows, weeks, np.random.default_rng(seed + 1)),
+            "linear": pool.submit(linear.fit, rows, weeks, np.random.default_rng(seed + 2)),
+        }
+        models: dict[str, trees.Trees | linear.Linear] = {name: one.result() for name, one in fitting.items()}
+    found: Numbers = np.stack(
+        [sum(BLEND[name] * model.quantiles(known, step) for name, model in models.items()) for step in steps], axis=1
+    )
+    return found
+
+
+def levels() -> tuple[float, ...]:
+    """The levels that are forecast."""
+    return tuple(float(level) for level in LEVELS)

@@ -1,0 +1,45 @@
+"""What was learned elsewhere and ships with the package: rows of other epidemics, each with the day it was known.
+
+No forecast sees a row that was not known before its reference date. Where the rows come from and under what licence
+stands beside them, in ``weights/NOTICE``; `train` makes them.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as parquet
+
+from hucheng.apps.epidemic.forecasts.features import NAMES
+from hucheng.apps.epidemic.forecasts.rows import Rows
+from hucheng.errors import HuchengError
+
+SHIPPED = Path(__file__).parent.parent / "weights" / "rows.parquet"
+AS_REPORTED = 3.0
+"""Weight of a row whose features are as they were first reported, against one of a settled history."""
+
+
+def before(reference: date, path: Path = SHIPPED) -> Rows:
+    """The rows that were known before a day. HuchengError where the file does not fit this version."""
+    known, change, weight, week, day = _read(path)
+    kept = day < np.datetime64(reference)
+    return Rows(known[kept], change[kept], weight[kept], week[kept])
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path) -> tuple[np.ndarray, ...]:
+    table = parquet.read_table(path)
+    wanted = [*NAMES, "step"]
+    if table.column_names[: len(wanted)] != wanted:
+        raise HuchengError("the rows learned elsewhere are of another version", where=str(path), mend="install anew")
+    known = np.column_stack([table.column(name).to_numpy().astype(np.float32) for name in wanted])
+    return (
+        known,
+        table.column("change").to_numpy().astype(np.float64),
+        np.where(table.column("as_reported").to_numpy(zero_copy_only=False), AS_REPORTED, 1.0),
+        table.column("week").to_numpy().astype(np.int64),
+        table.column("known").to_numpy().astype("datetime64[D]"),
+    )
