@@ -35,12 +35,13 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--target", help="Target that is meant, where the file holds several.")
 @click.option("--chart", metavar="FILE", type=FILE, help="Draw the epidemic curve with the nowcast (.svg, .pdf, .png).")
 @click.option("--place", "shown", multiple=True, help="Place to draw; several times for several [the largest].")
+@click.option("--language", type=click.Choice(["zh", "en"]), default="en", show_default=True, help="Of the chart.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn by chance.")
 def nowcast(
     source: Path, out: Path, as_of: datetime | None, back: int | None, delay: Path | None, delay_mean: float | None,
     delay_sd: float | None, known: bool | None, event_column: str | None, report_column: str | None,
     place_column: str | None, value_column: str | None, target: str | None, chart: Path | None,
-    shown: tuple[str, ...], seed: int,
+    shown: tuple[str, ...], language: str, seed: int,
 ) -> None:  # fmt: skip
     """Quantiles of the final counts of recent days or weeks, learned from how earlier counts grew or were revised.
 
@@ -57,14 +58,11 @@ def nowcast(
     write(found, out)
     if chart is not None:
         from hucheng.apps.epidemic.charts import epicurve, paper
+        from hucheng.apps.epidemic.charts.captions import say_in
 
-        paper.save(epicurve.nowcast(found, epicurve.history(rows, named, as_of), list(shown), say=_plain), chart)
+        paper.save(epicurve.nowcast(found, epicurve.history(rows, named, as_of), list(shown), say_in(language)), chart)
     version = found.column("reference_date")[0].as_py() if found.num_rows else None
     places = len(pc.unique(found.column("location")))
     basis = ", ".join(sorted(pc.unique(found.column("basis")).to_pylist()))
     click.echo(f"as of {version}: {places} places, learned from: {basis}; written to {out}")
     told.show(notes)
-
-
-def _plain(text: str, **values: object) -> str:
-    return text % values if values else text

@@ -38,12 +38,13 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--target", help="Target that is meant, where the file holds several.")
 @click.option("--chart", metavar="FILE", type=FILE, help="Draw R_t (.svg, .pdf, .png).")
 @click.option("--place", "shown", multiple=True, help="Place to draw; several times for several [the largest].")
+@click.option("--language", type=click.Choice(["zh", "en"]), default="en", show_default=True, help="Of the chart.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn by chance.")
 def rt(
     observed: Path, out: Path, generation: Path | None, generation_mean: float | None, generation_sd: float | None,
     delay: Path | None, delay_mean: float | None, delay_sd: float | None, reporting_delay: Path | None, method: str,
     window: int, cumulative: bool | None, date_column: str | None, place_column: str | None, value_column: str | None,
-    target: str | None, chart: Path | None, shown: tuple[str, ...], seed: int,
+    target: str | None, chart: Path | None, shown: tuple[str, ...], language: str, seed: int,
 ) -> None:  # fmt: skip
     """R_t, growth a day and doubling time, each with its uncertainty, and what each estimate rests on.
 
@@ -61,14 +62,11 @@ def rt(
     write(found, out)
     if chart is not None:
         from hucheng.apps.epidemic.charts import paper, reproduction
+        from hucheng.apps.epidemic.charts.captions import say_in
 
-        paper.save(reproduction.ribbon(found, list(shown), say=_plain), chart)
+        paper.save(reproduction.ribbon(found, list(shown), say_in(language)), chart)
     basis = found.column("basis")
     few = (pc.sum(pc.not_equal(basis, "data")).as_py() or 0) / max(found.num_rows, 1)
     places = len(pc.unique(found.column("location")))
     click.echo(f"{places} places, {found.num_rows} estimates, {few:.0%} of them not carried by data; written to {out}")
     told.show(notes)
-
-
-def _plain(text: str, **values: object) -> str:
-    return text % values if values else text
