@@ -6,7 +6,7 @@ ARGS    ?=
 WORKERS ?= $(shell expr `nproc` + 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check format bench bench-rules soak browser clean
+.PHONY: help install up test check format bench bench-rules bench-epidemic soak browser clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ bench: $(VENV)/.installed-dev ## measure; writes bench/results.json and prints t
 bench-rules: $(VENV)/.installed-dev ## measure the rules kernel alone, OpenFisca-Core beside it
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"
 	$(BIN)/python -m bench rules persons packs $(ARGS)
+
+bench-epidemic: $(VENV)/.installed-dev ## measure the epidemiologist's bench alone
+	$(BIN)/python -m bench now $(ARGS)
 
 soak: $(VENV)/.installed-dev ## the long fault runs
 	$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)

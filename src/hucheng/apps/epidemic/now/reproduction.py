@@ -25,6 +25,8 @@ FEWEST = 3
 """Steps with a report, below which nothing is estimated."""
 RISES = 12
 """Rises without a fall from which counts are asked about."""
+OWN_WEEKDAYS = 200
+"""Cases from which a place's own weekdays are looked at once more, over its smooth curve."""
 DRAWS, LOOK = 400, 80
 DATA, FEW, BREAK = "data", "few cases", "break"
 
@@ -136,7 +138,7 @@ def _place(
     noise = np.zeros(len(counts)) if counted.noise is None else counted.noise[span, at]
     ahead = len(counted.generation.chances) - 1
     seen = seen_as(counts, series.step, counted.delay, ahead, factor * complete, noise)
-    if series.step == 1 and len(counts) >= weekdays.ENOUGH:
+    if series.step == 1 and len(counts) >= weekdays.ENOUGH and np.nansum(counts) >= OWN_WEEKDAYS:
         look = smoother.smooth(seen, LOOK, rng)
         level = smoother.expected(seen, look.draws).mean(axis=0) / factor
         factor = weekdays.factors(counts[:, None], weekday, level[:, None])[weekday, 0]

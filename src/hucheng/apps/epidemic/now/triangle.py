@@ -177,12 +177,13 @@ def _looks_known(event: Days, report: Days, many: Numbers, place: NDArray[np.int
 
 def _named_again(event: Days, report: Days, place: NDArray[np.int64]) -> float:
     """How many of the report dates after its first one name an event date again; versions of a history name all."""
-    _, cell = np.unique(np.stack([place, event.astype(np.int64)]), axis=1, return_inverse=True)
+    days = (event - event.min()).astype(np.int64)
+    cell = place * (days.max() + 1) + days
     dates, at = np.unique(report, return_inverse=True)
     first = np.full(cell.max() + 1, len(dates))
     np.minimum.at(first, cell, at)
-    due = (len(dates) - first).sum()
-    return float(len(np.unique(np.stack([cell, at]), axis=1).T) / max(due, 1))
+    due = (len(dates) - first[first < len(dates)]).sum()
+    return float(len(np.unique(cell * len(dates) + at)) / max(due, 1))
 
 
 def _grid(
