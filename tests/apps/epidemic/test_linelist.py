@@ -308,10 +308,11 @@ def test_from_the_list_to_the_nowcast_to_r(tmp_path: Path) -> None:
     triangle, counts = tmp_path / "triangle.csv", tmp_path / "counts.csv"
     done = run(path, tmp_path / "clean.parquet", "--triangle", str(triangle), "--counts", str(counts))
     assert done.exit_code == 0, done.output
-    now = nowcast(csv.read_csv(triangle), back=40)
+    now = nowcast(csv.read_csv(triangle))
     last = [row for row in now.to_pylist() if row["output_type_id"] == 0.5][-4:]
     assert all(abs(row["value"] - 12) < 5 for row in last)
-    r = rt(now, generation_time=(5.2, 2.8))
+    r = rt(csv.read_csv(counts), nowcasted=now, generation_time=(5.2, 2.8))
+    assert r.num_rows == 60
     low, high = r.column("R_0.05").to_numpy()[-1], r.column("R_0.95").to_numpy()[-1]
     assert low < 1 < high
     assert rt(csv.read_csv(counts), generation_time=(5.2, 2.8)).column("R_0.5").to_numpy()[-1] < 0.8

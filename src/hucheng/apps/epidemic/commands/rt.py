@@ -20,6 +20,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.command()
 @click.option("--observed", metavar="FILE", type=FILE, required=True,
               help="Counts by date [and place], daily or weekly; or a file of nowcast.")  # fmt: skip
+@click.option("--nowcast", "nowcasted", metavar="FILE", type=FILE, help="What nowcast wrote for the last of them.")
 @click.option("--out", metavar="FILE", type=FILE, required=True, help="Where estimates are written (.csv, .parquet).")
 @click.option("--generation", metavar="FILE", type=FILE, help="Generation time: days, probability.")
 @click.option("--generation-mean", type=float, help="Or its mean in days [5.2, and said to be assumed].")
@@ -41,7 +42,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--language", type=click.Choice(["zh", "en"]), default="en", show_default=True, help="Of the chart.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn by chance.")
 def rt(
-    observed: Path, out: Path, generation: Path | None, generation_mean: float | None, generation_sd: float | None,
+    observed: Path, nowcasted: Path | None, out: Path, generation: Path | None, generation_mean: float | None, generation_sd: float | None,
     delay: Path | None, delay_mean: float | None, delay_sd: float | None, reporting_delay: Path | None, method: str,
     window: int, cumulative: bool | None, date_column: str | None, place_column: str | None, value_column: str | None,
     target: str | None, chart: Path | None, shown: tuple[str, ...], language: str, seed: int,
@@ -55,7 +56,8 @@ def rt(
     found = tables.rt(
         read(observed), generation_time=timing(generation, generation_mean, generation_sd, "generation time"),
         delay=timing(delay, delay_mean, delay_sd, "delay"),
-        reporting_delay=timing(reporting_delay, None, None, "reporting delay"), method=method, window=window,
+        reporting_delay=timing(reporting_delay, None, None, "reporting delay"),
+        nowcasted=None if nowcasted is None else read(nowcasted), method=method, window=window,
         named=Columns(date_column, place_column, value_column, target=target, cumulative=cumulative),
         today=date.today(), seed=seed, notes=notes,  # noqa: DTZ011
     )  # fmt: skip

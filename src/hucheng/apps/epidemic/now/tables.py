@@ -92,14 +92,14 @@ def _nowcast_rows(found: nowcasts.Nowcast) -> pa.Table:
 
 def rt(
     observed_counts: Any, *, generation_time: Timing | None = None, delay: Timing | None = None,
-    reporting_delay: Timing | None = None, method: str = SMOOTH, window: int = WINDOW, named: Columns | None = None,
+    reporting_delay: Timing | None = None, nowcasted: Any = None, method: str = SMOOTH, window: int = WINDOW, named: Columns | None = None,
     today: date | None = None, seed: int = 0, notes: list[Note] | None = None,
 ) -> Any:  # fmt: skip
     """R_t and growth by place and date, with quantiles; see `reproduction`, and for ``method="cori"`` `cori`.
 
     ``delay``: from infection to the date that counts carry (default: none, R_t is then dated as the counts are).
-    ``reporting_delay``: from that date to the report: the last counts are filled up by it. A table that `nowcast`
-    gave brings its own shares. What was found in the data is added to
+    ``reporting_delay``: from that date to the report: the last counts are filled up by it.
+    ``nowcasted``: what `nowcast` gave for the last of them, with its shares; or give that table alone. What was found in the data is added to
     ``notes``. Raises BadRequest for counts that cannot be understood.
     """
     time = timing(GENERATION if generation_time is None else generation_time, of_generation=True)
@@ -111,6 +111,11 @@ def rt(
     if {"output_type_id", "share", "reported"} <= set(arrow.column_names):
         arrow, share = _of_nowcast(arrow)
     series = observed(arrow, named)
+    if nowcasted is not None:
+        if share is not None:
+            raise BadRequest("two nowcasts are given", mend="give counts, and the nowcast of the last of them")
+        recent, share = _of_nowcast(as_arrow(nowcasted))
+        series = _joined(series, observed(recent, Columns(cumulative=False)))
     if series.step == 7 and method == CORI:
         raise BadRequest("the window method needs daily counts, these are weekly", mend="use --method smooth")
     told: list[Note] = []
@@ -143,6 +148,26 @@ def _of_nowcast(arrow: pa.Table) -> tuple[pa.Table, pa.Table]:
     plain = pa.table({name: middle.column(name) for name in ("location", "target_end_date", "reported")})
     shares = middle.select(["location", "target_end_date", "share", "share_sd"])
     return plain.rename_columns(["location", "target_end_date", "value"]), shares
+
+
+def _joined(series: Series, recent: Series) -> Series:
+    """Counts with those of a nowcast in place of their last ones. BadRequest for days against weeks."""
+    if recent.step != series.step and len(recent.days) > 1:
+        raise BadRequest(
+            "counts and nowcast differ: one is daily, the other weekly", mend="give both in the same steps"
+        )
+    first, last = min(series.days[0], recent.days[0]), max(series.days[-1], recent.days[-1])
+    if (recent.days[0] - series.days[0]).astype(int) % series.step:
+        raise BadRequest("weeks of counts and of the nowcast end on different weekdays", mend="give both alike")
+    days = np.arange(first, last + np.timedelta64(1, "D"), np.timedelta64(series.step, "D"))
+    places = tuple(sorted({*series.places, *recent.places}))
+    values = np.full((len(days), len(places)), np.nan)
+    for one in (series, recent):
+        begin = int((one.days[0] - first).astype(int)) // series.step
+        at = [places.index(place) for place in one.places]
+        block = values[begin : begin + len(one.days), at]
+        values[begin : begin + len(one.days), at] = np.where(np.isnan(one.values), block, one.values)
+    return Series(days, places, values, series.step, (*series.notes, *recent.notes))
 
 
 def _counted(
