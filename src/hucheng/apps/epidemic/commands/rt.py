@@ -42,10 +42,11 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--language", type=click.Choice(["zh", "en"]), default="en", show_default=True, help="Of the chart.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn by chance.")
 def rt(
-    observed: Path, nowcasted: Path | None, out: Path, generation: Path | None, generation_mean: float | None, generation_sd: float | None,
-    delay: Path | None, delay_mean: float | None, delay_sd: float | None, reporting_delay: Path | None, method: str,
-    window: int, cumulative: bool | None, date_column: str | None, place_column: str | None, value_column: str | None,
-    target: str | None, chart: Path | None, shown: tuple[str, ...], language: str, seed: int,
+    observed: Path, nowcasted: Path | None, out: Path, generation: Path | None, generation_mean: float | None,
+    generation_sd: float | None, delay: Path | None, delay_mean: float | None, delay_sd: float | None,
+    reporting_delay: Path | None, method: str, window: int, cumulative: bool | None, date_column: str | None,
+    place_column: str | None, value_column: str | None, target: str | None, chart: Path | None,
+    shown: tuple[str, ...], language: str, seed: int,
 ) -> None:  # fmt: skip
     """R_t, growth a day and doubling time, each with its uncertainty, and what each estimate rests on.
 

@@ -92,15 +92,15 @@ def _nowcast_rows(found: nowcasts.Nowcast) -> pa.Table:
 
 def rt(
     observed_counts: Any, *, generation_time: Timing | None = None, delay: Timing | None = None,
-    reporting_delay: Timing | None = None, nowcasted: Any = None, method: str = SMOOTH, window: int = WINDOW, named: Columns | None = None,
-    today: date | None = None, seed: int = 0, notes: list[Note] | None = None,
+    reporting_delay: Timing | None = None, nowcasted: Any = None, method: str = SMOOTH, window: int = WINDOW,
+    named: Columns | None = None, today: date | None = None, seed: int = 0, notes: list[Note] | None = None,
 ) -> Any:  # fmt: skip
     """R_t and growth by place and date, with quantiles; see `reproduction`, and for ``method="cori"`` `cori`.
 
     ``delay``: from infection to the date that counts carry (default: none, R_t is then dated as the counts are).
     ``reporting_delay``: from that date to the report: the last counts are filled up by it.
-    ``nowcasted``: what `nowcast` gave for the last of them, with its shares; or give that table alone. What was found in the data is added to
-    ``notes``. Raises BadRequest for counts that cannot be understood.
+    ``nowcasted``: what `nowcast` gave for the last of them, with its shares; or give that table alone.
+    What was found in the data is added to ``notes``. Raises BadRequest for counts that cannot be understood.
     """
     time = timing(GENERATION if generation_time is None else generation_time, of_generation=True)
     assert time is not None
