@@ -135,6 +135,20 @@ def test_fast_growth_is_no_break() -> None:
         assert not breaks.shifts(counts).any() and not breaks.batches(counts).any()
 
 
+def test_the_peak_of_a_season_is_no_batch() -> None:
+    weeks = np.arange(40)
+    counts = np.round(3000 * np.exp(-np.abs(weeks - 20) * 0.69) + 5)
+    assert not breaks.batches(counts).any()
+
+
+def test_no_week_of_two_real_seasons_is_taken_for_a_batch(shared_data: Callable[[str], Path]) -> None:
+    notes: list[Note] = []
+    rows = read(shared_data("epidemic/forecast/flusight_truth_final.csv"))
+    some = rows.filter(pa.array([place in ("US", "06", "33", "41") for place in rows.column("location").to_pylist()]))
+    rt(some, generation_time=(3.0, 1.5), notes=notes)
+    assert not [note for note in notes if note.kind in ("batch", "shift")]
+
+
 def test_totals_that_fall_and_days_that_are_missing_are_answered_and_told() -> None:
     totals = np.cumsum(np.full(60, 30.0))
     totals[40] -= 200

@@ -16,14 +16,14 @@ LEAST = 15
 
 
 def batches(counts: Numbers) -> NDArray[np.bool_]:
-    """(T,) steps that stand far above the median of those before *and* of those after: old cases in one go."""
+    """(T,) steps far above their neighbours and the median of those before and after: old cases in one go."""
     found = np.zeros(len(counts), dtype=bool)
     for at in range(1, len(counts) - 1):
         before = _known(counts[max(0, at - AROUND) : at])
         after = _known(counts[at + 1 : at + 1 + AROUND])
         if len(before) < 3 or len(after) < 2 or np.isnan(counts[at]):
             continue
-        usual = max(float(np.median(before)), float(np.median(after)))
+        usual = max(float(np.median(before)), float(np.median(after)), float(before[-1]), float(after[0]))
         found[at] = counts[at] > TIMES * usual and counts[at] > usual + LEAST + 8 * np.sqrt(usual)
     return found
 

@@ -125,23 +125,22 @@ def _fit(
         for i in range(days):
             chol[i] = prior[i]
         _add_prior_gradient(gradient, curve, level, sigma)
+        level_of = np.exp(curve)
+        part = np.zeros(weights.shape[1])
         for n in range(len(counts)):
             mean = 0.0
             for b in range(weights.shape[1]):
-                if weights[n, b] > 0:
-                    mean += weights[n, b] * np.exp(curve[first[n] + b])
+                part[b] = weights[n, b] * level_of[first[n] + b] if weights[n, b] > 0 else 0.0
+                mean += part[b]
             mean = max(mean, 1e-10)
             over = alpha + noise[n]
-            slope = (counts[n] - mean) / (mean * (1 + over * mean))
             info = 1 / (mean * (1 + over * mean))
+            slope = (counts[n] - mean) * info
             for b in range(weights.shape[1]):
-                if weights[n, b] > 0:
-                    i = first[n] + b
-                    one = weights[n, b] * np.exp(curve[i])
-                    gradient[i] += slope * one
+                if part[b] > 0:
+                    gradient[first[n] + b] += slope * part[b]
                     for c in range(b + 1):
-                        if weights[n, c] > 0:
-                            chol[i, band - 1 - (b - c)] += info * one * weights[n, c] * np.exp(curve[first[n] + c])
+                        chol[first[n] + b, band - 1 - (b - c)] += info * part[b] * part[c]
         _cholesky(chol)
         move = _solve(chol, gradient)
         largest = np.abs(move).max()
@@ -211,11 +210,12 @@ def _value(
         total -= 0.5 * ((curve[1] - curve[0]) / GROWTH_SD) ** 2
     for i in range(len(curve) - 2):
         total -= 0.5 * ((curve[i] - 2 * curve[i + 1] + curve[i + 2]) / sigma) ** 2
+    level_of = np.exp(curve)
     for n in range(len(counts)):
         mean = 0.0
         for b in range(weights.shape[1]):
             if weights[n, b] > 0:
-                mean += weights[n, b] * np.exp(curve[first[n] + b])
+                mean += weights[n, b] * level_of[first[n] + b]
         mean = max(mean, 1e-10)
         over = alpha + noise[n]
         total += counts[n] * np.log(over * mean / (1 + over * mean)) - np.log1p(over * mean) / over
