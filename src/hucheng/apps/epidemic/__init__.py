@@ -24,8 +24,15 @@ NAMES = {
     "compare": "scores.api",
     "calibration_chart": "scores.api",
     "Columns": "series",
+    "nowcast": "now.tables",
+    "rt": "now.tables",
+    "clean": "linelist.cleaning",
+    "Note": "series",
+    "Delay": "now.delays",
+    "generation": "now.delays",
+    "reporting": "now.delays",
 }
-"""Name → module below this package."""
+"""What Python calls, and the module of this room it stands in; imported when first asked for."""
 
 __all__ = sorted(NAMES)
 
@@ -37,4 +44,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *NAMES]
+    return sorted({*globals(), *NAMES})

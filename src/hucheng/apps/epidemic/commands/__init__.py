@@ -15,6 +15,9 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "contacts": (f"{HERE}.contacts", "contacts", "who met the cases, from visits or proximity"),
     "forecast": (f"{HERE}.forecast", "forecast", "counts in, a hubverse submission out"),
     "score": (f"{HERE}.score", "score", "how good forecasts were, alone and beside others"),
+    "nowcast": (f"{HERE}.nowcast", "nowcast", "what recent counts will come to when all is reported"),
+    "rt": (f"{HERE}.rt", "rt", "R_t and growth, with uncertainty"),
+    "clean": (f"{HERE}.clean", "clean", "a line list as it comes, made fit for work"),
 }
 
 PATH = click.Path(path_type=Path)
