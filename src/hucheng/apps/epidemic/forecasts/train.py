@@ -34,6 +34,8 @@ SETTLED = 2
 """Weeks after which a history is taken for what it was."""
 EVERY = 8
 """Versions from one whose history is taken as settled to the next."""
+RECENT = 12
+"""Versions over which it is seen what counts of an age become."""
 NEVER = date(9999, 1, 1)
 
 
@@ -50,8 +52,9 @@ class Part:
 def parts(known: Mapping[date, Series], people: Mapping[str, float]) -> Iterator[Part]:
     """All rows of the versions of one history."""
     days = sorted(known)
+    became = Became(known)
     for place, day in enumerate(days):
-        yield from as_reported(known[day], [(one, known[one]) for one in days[place + 1 :]], people)
+        yield from as_reported(known[day], [(one, known[one]) for one in days[place + 1 :]], people, became)
     since = -np.inf
     for day in days[::EVERY]:
         series = known[day]
@@ -64,8 +67,38 @@ def parts(known: Mapping[date, Series], people: Mapping[str, float]) -> Iterator
         yield Part(day, NEVER, False, _some(found, kept))
 
 
-def as_reported(series: Series, later: Sequence[tuple[date, Series]], people: Mapping[str, float]) -> Iterator[Part]:
-    """Rows of the end of one version, against what later ones said of the weeks ahead, as first seen and as revised."""
+class Became:
+    """What counts of an age became once they were settled, over all places, as far as a version tells."""
+
+    def __init__(self, known: Mapping[date, Series]) -> None:
+        self._known = known
+        self._days = sorted(known)
+
+    def ratio(self, day: date, age: int) -> float:
+        """Settled count over the count at that age: the median of the last weeks that had settled by that day; 1 where
+        none had."""
+        last = self._known[day]
+        found = []
+        for earlier in [one for one in self._days if one < day][-RECENT:]:
+            first = self._known[earlier]
+            at = len(first.days) - 1 - age
+            if at < 0 or (last.days[-1] - first.days[at]).astype(int) < WEEK * READ[-1]:
+                continue
+            now = np.flatnonzero(last.days == first.days[at])
+            if first.places != last.places or not len(now):
+                continue
+            before, after = first.values[at], last.values[now[0]]
+            both = ~np.isnan(before) & ~np.isnan(after)
+            if before[both].sum() > 0:
+                found.append(float(after[both].sum() / before[both].sum()))
+        return float(np.median(found)) if len(found) >= 3 else 1.0
+
+
+def as_reported(
+    series: Series, later: Sequence[tuple[date, Series]], people: Mapping[str, float], became: Became
+) -> Iterator[Part]:
+    """Rows of the end of one version, against what later ones said of the weeks ahead: as first seen, brought to what
+    counts of that age became until then, and as revised."""
     scale = scales(series.places, series.values, people)
     values, _ = believed(series.values, scale)
     end = len(values) - 1
@@ -85,6 +118,8 @@ def as_reported(series: Series, later: Sequence[tuple[date, Series]], people: Ma
                 continue
             order = {name: column for column, name in enumerate(one.places)}
             came = np.array([one.values[at[0], order[name]] if name in order else np.nan for name in series.places])
+            age = int((one.days[-1] - ahead).astype(int)) // WEEK
+            came = came * (became.ratio(day, age) if age < READ[-1] else 1.0)
             change = rooted(came, scale) - roots
             known = np.column_stack([given, np.full(len(given), step, np.float32)])
             whole = Rows(known, change, np.ones(len(known)), np.full(len(known), _week(series)))
