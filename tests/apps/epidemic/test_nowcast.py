@@ -162,11 +162,14 @@ def test_a_delay_of_ones_own_is_used_as_it_is() -> None:
     assert shares == [1.0, 0.5, 0.0]
 
 
-def test_three_reports_are_answered_widely() -> None:
+def test_three_reports_are_answered_and_said_to_be_few() -> None:
     table = pa.table({"onset_date": ["2026-01-05", "2026-01-06", "2026-01-07"],
                       "report_date": ["2026-01-06", "2026-01-08", "2026-01-09"]})  # fmt: skip
-    found = nowcast(table)
+    notes: list[Note] = []
+    found = nowcast(table, notes=notes)
     value = found.column("value").to_numpy()
+    assert set(found.column("basis").to_pylist()) == {"few reports"}
+    assert notes[0].kind == "few"
     assert np.isfinite(value).all() and (value >= 0).all()
 
 
