@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import csv, parquet
@@ -87,3 +88,51 @@ def write(table: pa.Table, path: Path) -> None:
     except OSError as error:
         aside.unlink(missing_ok=True)
         raise BadRequest(f"cannot write: {error.strerror or error}", where=str(path), mend="check the folder") from None
+
+
+class Writer:
+    """A file that takes tables of one schema, one after another; it stands whole or not at all.
+
+    Raises BadRequest where the suffix is unknown or the folder cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._kind = suffix(path)
+        self._path = path
+        self._aside = path.with_name(f".{path.name}.new")
+        self._out: Any = None
+        self._writer: Any = None
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows."""
+        try:
+            if self._writer is None:
+                packed = "gzip" if self._path.suffix == ".gz" else None
+                self._out = pa.output_stream(str(self._aside), compression=packed)
+                kind = csv.CSVWriter if self._kind == "csv" else parquet.ParquetWriter
+                self._writer = kind(self._out, table.schema)
+            self._writer.write_table(table)
+        except OSError as error:
+            self.close(done=False)
+            raise BadRequest(
+                f"cannot write: {error.strerror or error}", where=str(self._path), mend="check the folder"
+            ) from None
+
+    def close(self, done: bool = True) -> None:
+        """Put the file in its place, or take away what was written so far."""
+        writer, out, self._writer, self._out = self._writer, self._out, None, None
+        try:
+            if writer is not None:
+                writer.close()
+            if out is not None:
+                out.close()
+                if done:
+                    self._aside.replace(self._path)
+        finally:
+            self._aside.unlink(missing_ok=True)
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self.close(done=kind is None)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 
 import hucheng.apps as door
-from hucheng.apps import App, load_apps
+from hucheng.apps import App, load_app, load_apps
 from hucheng.apps.care.app import app as care
 from hucheng.base.contracts import load_folder, shipped
 from hucheng.errors import HuchengError
@@ -71,3 +73,10 @@ def test_every_detector_finds_its_contract_purpose_process_and_the_facts_of_its_
 
 def test_its_policies_validate_and_speak_of_its_purposes_only() -> None:
     policy.check(care.name, care.policies, [*shipped(), *load_folder(care.folder / "contracts")])
+
+
+def test_one_app_is_loaded_without_the_others() -> None:
+    code = "import sys, hucheng.apps as door; print(door.load_app('epidemic').name, 'hucheng.apps.care' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "epidemic False"
+    assert load_app("care") is care and load_app("nobody") is None

@@ -182,6 +182,22 @@ def load_apps() -> list[App]:
     return list(found.values())
 
 
+def load_app(name: str) -> App | None:
+    """One app by its name, None where there is none; no other is loaded where its entry point has the same name.
+
+    Raises HuchengError as `load_apps` does.
+    """
+    points = [point for point in entry_points(group=GROUP) if point.name == name]
+    if len(points) == 1:
+        try:
+            app = points[0].load()
+        except Exception:
+            app = None  # said by load_apps, with the place
+        if isinstance(app, App) and app.name == name:
+            return app
+    return next((app for app in load_apps() if app.name == name), None)
+
+
 def _check(app: App, others: list[App], where: str) -> None:
     """Refuse what could not work later: a missing file, a rule id or kind that is already somebody's."""
     packs = {path.stem for path in app.packs}

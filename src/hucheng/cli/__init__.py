@@ -63,10 +63,10 @@ def of_app(name: str) -> click.Command | None:
 
     Raises HuchengError for what is no Click command.
     """
-    from hucheng.apps import load_apps
+    from hucheng.apps import load_app
     from hucheng.cli.beside import Beside, node_options
 
-    app = next((one for one in load_apps() if one.name == name), None)
+    app = load_app(name)
     if app is None or app.commands is None:
         return None
     found = app.commands(Beside, node_options)

@@ -6,7 +6,6 @@ Data (titles of purposes, texts of rules) carries both languages itself: ``{"zh"
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -23,15 +22,12 @@ from babel.numbers import format_decimal
 from babel.support import Translations
 from markupsafe import Markup
 
+from hucheng.rules.texts import law
+
 LANGUAGES = ("zh", "en")
 LOCALES = {"zh": Locale("zh", "CN", script="Hans"), "en": Locale("en", "GB")}
 TAGS = {"zh": "zh-CN", "en": "en"}
 OURS = Path(__file__).parent / "locale"
-
-BOTH = re.compile(r"(.*[\u4e00-\u9fff].*?) \(([^\u4e00-\u9fff]+)\)")
-"""A text in both languages: Chinese, and English in brackets behind it."""
-BESIDE = re.compile(r"([^a-z]*[\u4e00-\u9fff][^a-z]*。) ?([A-Z][^\u4e00-\u9fff]+)")
-"""A text in both languages: whole sentences in Chinese, then in English."""
 
 UNITS: dict[str, dict[str, str]] = {
     "mm[Hg]": {"zh": "mmHg", "en": "mmHg"},
@@ -83,8 +79,7 @@ class Words:
 
     def law(self, text: str | None) -> str:
         """A text written as ``中文 (English)`` or ``中文。English.``: its half in this language; else the whole."""
-        both = BOTH.fullmatch(text or "") or BESIDE.fullmatch(text or "")
-        return both[1 if self.language == "zh" else 2] if both else text or ""
+        return law(text or "", self.language)
 
     def local(self, at: datetime) -> datetime:
         """The instant in the city's time zone."""

@@ -91,3 +91,19 @@ def _sentence(head: str, reasons: Sequence[str], language: str) -> str:
     if language == "zh":
         return f"{head}。理由：{'；'.join(reasons)}。"
     return f"{head}. Because: {'; '.join(reasons)}."
+
+
+_BOTH = re.compile(r"(.*[\u4e00-\u9fff].*?) \(([^\u4e00-\u9fff]+)\)")
+"""A text in both languages: Chinese, and English in brackets behind it."""
+_BESIDE = re.compile(r"([^a-z]*[\u4e00-\u9fff][^a-z]*。) ?([A-Z][^\u4e00-\u9fff]+)")
+"""A text in both languages: whole sentences in Chinese, then in English."""
+
+
+def law(text: str, language: str) -> str:
+    """A text written as ``中文 (English)`` or ``中文。English.``: its half in this language; else the whole.
+
+    >>> law("老年人权益保障法 第38条 (Law on the Rights of the Elderly art. 38)", "en")
+    'Law on the Rights of the Elderly art. 38'
+    """
+    both = _BOTH.fullmatch(text) or _BESIDE.fullmatch(text)
+    return both[1 if language == "zh" else 2] if both else text

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Literal
+
 from hucheng.rules.kinds import Kind, Value
 from hucheng.rules.model import Version
 from hucheng.rules.texts import said
@@ -25,18 +28,29 @@ from hucheng.rules.tree import (
     Today,
 )  # fmt: skip
 
+_OPPOSITE: dict[str, Literal["=", "<>", "<", "<=", ">", ">="]] = {
+    "=": "<>",
+    "<>": "=",
+    "<": ">=",
+    "<=": ">",
+    ">": "<=",
+    ">=": "<",
+}
 _OPS = {"=": "=", "<>": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 _WORDS = {
     "zh": {
         "and": "且", "or": "或", "not": "不是", "today": "决定之日", "age": "{0}至{1}的周岁", "if": "若{0}，则{1}",
-        "else": "否则{0}", "only": "{0}时，为{1}", "day": "日", "month": "个月", "least": "其中最小",
-        "greatest": "其中最大", "half_up": "四舍五入", "floor": "舍去", "ceil": "进位", "among": "是其中之一：",
+        "else": "否则{0}", "only": "{0}时，为{1}", "day": "日", "month": "个月", "least": "{0}中最小的",
+        "least_2": "{0}与{1}中较小的", "greatest": "{0}中最大的", "greatest_2": "{0}与{1}中较大的", "is_not": "{0}：否",
+        "none_of": "不是其中之一：", "half_up": "四舍五入", "floor": "舍去", "ceil": "进位", "among": "是其中之一：",
         "yes": "是", "no": "否", "sep": "、", "later": "之后", "earlier": "之前",
     },
     "en": {
         "and": "and", "or": "or", "not": "not", "today": "the date of the decision",
         "age": "completed years from {0} to {1}", "if": "If {0}, then {1}", "else": "Otherwise {0}",
-        "only": "{1} where {0}", "day": "days", "month": "months", "least": "least of", "greatest": "greatest of",
+        "only": "{1} where {0}", "day": "days", "month": "months", "least": "the least of {0}",
+        "least_2": "the smaller of {0} and {1}", "greatest": "the greatest of {0}",
+        "greatest_2": "the larger of {0} and {1}", "is_not": "{0}: no", "none_of": "is none of",
         "half_up": "rounded half up", "floor": "rounded down", "ceil": "rounded up", "among": "is one of",
         "yes": "yes", "no": "no", "sep": ", ", "later": "after", "earlier": "before",
     },
@@ -65,7 +79,7 @@ class Wording:
     def of(self, node: Node, inside: bool = False) -> str:
         """A tree as text; ``inside`` a larger one it is put in brackets where it needs them."""
         text = self._of(node)
-        return f"({text})" if inside and isinstance(node, Every | Some | Sum | Case | Rounded) else text
+        return f"({text})" if inside and isinstance(node, Every | Some | Sum | Case | Rounded | Extreme) else text
 
     def _of(self, node: Node) -> str:
         w = self.words
@@ -90,12 +104,17 @@ class Wording:
             case Every(parts) | Some(parts):
                 joint = f" {w['and' if isinstance(node, Every) else 'or']} "
                 return joint.join(self.of(part, True) for part in parts)
+            case Not(Compare(op, left, right)):
+                return self._of(Compare(_OPPOSITE[op], left, right))
+            case Not(Among(part, values)):
+                return f"{self.of(part, True)} {w['none_of']} {self._listed(part, values)}"
+            case Not(Fact() | Earlier() as part):
+                return w["is_not"].format(self.of(part))
             case Not(part):
                 gap = "" if self.language == "zh" else " "
                 return f"{w['not']}{gap}{self.of(part, True)}"
             case Among(part, values):
-                listed = w["sep"].join(self.value(part.kind, value, part) for value in values)
-                return f"{self.of(part, True)} {w['among']} {listed}"
+                return f"{self.of(part, True)} {w['among']} {self._listed(part, values)}"
             case Case(_, branches, other, unordered):
                 form = w["only"] if unordered else w["if"]
                 joint = "；" if self.language == "zh" else "; "
@@ -114,12 +133,16 @@ class Wording:
                 places = f", {kind.scale}" if kind.scale else ""
                 return f"{self.of(top, True)}{over} ({w[mode]}{places})"
             case Extreme(_, name, parts):
-                return f"{w[name]} ({w['sep'].join(self.of(_unscaled(part)) for part in parts)})"
+                told = [self.of(_unscaled(part), True) for part in parts]
+                return w[f"{name}_2"].format(*told) if len(told) == 2 else w[name].format(w["sep"].join(told))
             case Shift(_, day, unit, count):
                 return self._shift(day, unit, count)
             case Age(_, born, on):
                 return w["age"].format(self.of(born), self.of(on))
         raise AssertionError(node)
+
+    def _listed(self, part: Node, values: Iterable[Value]) -> str:
+        return self.words["sep"].join(self.value(part.kind, value, part) for value in values)
 
     def _shift(self, day: Node, unit: str, count: Node) -> str:
         w = self.words

@@ -27,7 +27,9 @@ from hucheng.cli import front
 from hucheng.errors import BadRequest
 from hucheng.files import read, write
 
-REFERENCE = date(2026, 3, 7)
+REFERENCE = date(2022, 3, 5)
+"""A Saturday before anything that ships was known: forecasts rest on the history alone, and are quick."""
+LATER = date(2026, 3, 7)
 
 
 def weekly(values: Any, places: tuple[str, ...] | None = None, until: date = REFERENCE - timedelta(7)) -> Series:
@@ -101,7 +103,7 @@ def test_twenty_points_of_one_place_get_the_wide_baseline_and_say_so() -> None:
 
 
 def test_what_was_learned_elsewhere_carries_a_short_history() -> None:
-    made = forecasting.forecast(weekly([[30.0, 5], [36, 4]]), REFERENCE)
+    made = forecasting.forecast(weekly([[30.0, 5], [36, 4]], until=LATER - timedelta(7)), LATER)
     valid(made)
     assert set(made.made.values()) == {"model"}
 
@@ -183,7 +185,7 @@ def run(*words: Any) -> Any:
 
 def test_the_command_writes_a_submission_a_report_and_a_chart(tmp_path: Path) -> None:
     _file(tmp_path / "counts.csv", weekly(waves(places=8)))
-    out = tmp_path / "2026-03-07-team-model.csv"
+    out = tmp_path / f"{REFERENCE}-team-model.csv"
     done = run("--observed", tmp_path / "counts.csv", "--reference-date", REFERENCE, "--target", "wk inc cases",
                "--model", "team-model", "--out", out, "--chart", tmp_path / "fan.svg")  # fmt: skip
     assert done.exit_code == 0, done.output
@@ -200,7 +202,7 @@ def test_the_command_writes_a_submission_a_report_and_a_chart(tmp_path: Path) ->
     }
     whole = submissions.complete(submissions.folder(out), spread.LEVELS)
     assert whole.tasks.num_rows == 32 and not whole.crossing.any() and whole.tasks["model"][0].as_py() == "team-model"
-    report = json.loads((tmp_path / "2026-03-07-team-model.report.json").read_text())
+    report = json.loads((tmp_path / f"{REFERENCE}-team-model.report.json").read_text())
     assert report["places"]["p0"] == {"made_by": "model", "why": None}
     assert "<svg" in (tmp_path / "fan.svg").read_text()
 

@@ -1,6 +1,7 @@
 """Epidemics: who met whom, where it goes, where it stands; on files, without a node.
 
-``hucheng epidemic …`` and this package are the same science, file in and file out or table in and table out.
+``hucheng epidemic …`` and this package are the same science, file in and file out or table in and table out. The names
+for notebooks are listed in `NAMES` and imported when they are asked for.
 
 May touch: `hucheng.gate`, `hucheng.rules`, `hucheng.decisions`, `hucheng.cases`, `hucheng.portals`.
 Never: the name of a hub, a disease or a place in code; a vintage later than the date it forecasts for; a clock.
@@ -12,15 +13,28 @@ from importlib import import_module
 from typing import Any
 
 NAMES = {
+    "Index": "contacts.index",
+    "find_contacts": "contacts.api",
+    "find_proximity_contacts": "contacts.api",
+    "contact_network": "charts.network",
+    "forecast": "forecasts.api",
+    "forecast_report": "forecasts.api",
+    "forecast_fan": "forecasts.api",
+    "score": "scores.api",
+    "compare": "scores.api",
+    "calibration_chart": "scores.api",
     "nowcast": "now.tables",
     "rt": "now.tables",
     "clean": "linelist.cleaning",
-    "Note": "series",
+    "counts": "linelist.counting",
+    "triangle": "linelist.counting",
     "Delay": "now.delays",
     "generation": "now.delays",
     "reporting": "now.delays",
+    "Columns": "series",
+    "Note": "series",
 }
-"""What Python calls, and the module of this room it stands in; imported when first asked for."""
+"""Name → module below this package."""
 
 __all__ = sorted(NAMES)
 
@@ -32,4 +46,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *NAMES})
+    return [*globals(), *NAMES]

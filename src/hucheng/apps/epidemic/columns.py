@@ -132,6 +132,11 @@ def rows(places: Sequence[int] | NDArray[np.intp]) -> str:
     return f"row {shown}" if len(places) == 1 else f"rows {shown}" + (f" and {more} more" if more > 0 else "")
 
 
+def some(number: int, what: str) -> str:
+    """1 visit, 2 visits."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def _day(word: str | None) -> np.datetime64:
     """An ISO date, or the date of an ISO time; NaT for anything else."""
     try:

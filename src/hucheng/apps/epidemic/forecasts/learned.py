@@ -23,9 +23,9 @@ AS_REPORTED = 3.0
 
 
 def before(reference: date, path: Path = SHIPPED) -> Rows:
-    """The rows that were known before a day. HuchengError where the file does not fit this version."""
-    known, change, weight, week, day = _read(path)
-    kept = day < np.datetime64(reference)
+    """The rows as they were known before a day. HuchengError where the file does not fit this version."""
+    known, change, weight, week, since, until = _read(path)
+    kept = (since < np.datetime64(reference)) & (until >= np.datetime64(reference))
     return Rows(known[kept], change[kept], weight[kept], week[kept])
 
 
@@ -42,4 +42,5 @@ def _read(path: Path) -> tuple[np.ndarray, ...]:
         np.where(table.column("as_reported").to_numpy(zero_copy_only=False), AS_REPORTED, 1.0),
         table.column("week").to_numpy().astype(np.int64),
         table.column("known").to_numpy().astype("datetime64[D]"),
+        table.column("until").to_numpy().astype("datetime64[D]"),
     )

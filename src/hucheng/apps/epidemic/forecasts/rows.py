@@ -15,7 +15,7 @@ STEP = len(NAMES)
 """Column of the weeks ahead, behind the features."""
 LARGE = 0.2
 """Power of a place's population with which its rows weigh."""
-PRIOR_WEEKS = 26
+PRIOR_WEEKS = 52
 """Weeks of own history that weigh as much as all that was learned elsewhere."""
 BLOCK = 8
 """Weeks that are left out together, since neighbouring weeks tell the same."""

@@ -2,13 +2,15 @@
 
     python -m hucheng.apps.epidemic.forecasts.train VINTAGES… [--population FILE] --out FILE
 
-A row is what one version knew at its end, or a settled history, and where the count went; it is dated by the version
-in which that was first read a week old, so that a forecast of any day can leave out what was not known yet.
+A row is what one version knew at its end, or a settled history, and where the count went. It carries the day on which
+that was known, so that a forecast of any day can leave out what was not known yet; and the day on which a revised
+count took its place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import click
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
+from numpy.typing import NDArray
 
 from hucheng.apps.epidemic.forecasts.features import NAMES, features, filled
 from hucheng.apps.epidemic.forecasts.implausible import believed
@@ -25,32 +28,44 @@ from hucheng.apps.epidemic.series import WEEK, Columns, Series, population, vint
 from hucheng.files import read
 
 STEPS = (1, 2, 3, 4, 5)
-SETTLED = 1
-"""Weeks after which a count is taken for what it was."""
+READ = (0, 1, 4)
+"""Weeks after which the count of a week is read again: as first seen, then as revised."""
+SETTLED = 2
+"""Weeks after which a history is taken for what it was."""
 EVERY = 8
 """Versions from one whose history is taken as settled to the next."""
+NEVER = date(9999, 1, 1)
 
 
-def rows(known: Mapping[date, Series], people: Mapping[str, float]) -> Iterator[tuple[date, bool, Rows]]:
-    """Day it was known, whether as first reported, and the rows; of the versions of one history."""
+@dataclass(frozen=True)
+class Part:
+    """Rows that were known from one day on until another."""
+
+    known: date
+    until: date
+    as_reported: bool
+    rows: Rows
+
+
+def parts(known: Mapping[date, Series], people: Mapping[str, float]) -> Iterator[Part]:
+    """All rows of the versions of one history."""
     days = sorted(known)
     for place, day in enumerate(days):
         yield from as_reported(known[day], [(one, known[one]) for one in days[place + 1 :]], people)
-    until = None
+    since = -np.inf
     for day in days[::EVERY]:
         series = known[day]
         scale = scales(series.places, series.values, people)
         found = of_history(series.values, series.days, scale, STEPS)
-        first = -np.inf if until is None else until
-        kept = (found.week + found.known[:, -1] > first) & (found.week + found.known[:, -1] <= _week(series) - SETTLED)
-        until = _week(series) - SETTLED
-        yield day, False, Rows(found.known[kept], found.change[kept], found.weight[kept], found.week[kept])
+        ahead = found.week + found.known[:, -1]
+        upto = _week(series) - SETTLED
+        kept = (ahead > since) & (ahead <= upto) & (found.week % 2 == 0)  # neighbouring weeks tell nearly the same
+        since = upto
+        yield Part(day, NEVER, False, _some(found, kept))
 
 
-def as_reported(
-    series: Series, later: Sequence[tuple[date, Series]], people: Mapping[str, float]
-) -> Iterator[tuple[date, bool, Rows]]:
-    """Rows of the end of one version, against the first later one in which the week ahead had settled."""
+def as_reported(series: Series, later: Sequence[tuple[date, Series]], people: Mapping[str, float]) -> Iterator[Part]:
+    """Rows of the end of one version, against what later ones said of the weeks ahead, as first seen and as revised."""
     scale = scales(series.places, series.values, people)
     values, _ = believed(series.values, scale)
     end = len(values) - 1
@@ -58,20 +73,26 @@ def as_reported(
     roots = filled(values, scale)[end]
     for step in STEPS:
         ahead = series.days[end] + np.timedelta64(WEEK * step, "D")
-        settled = ahead + np.timedelta64(WEEK * SETTLED, "D")
-        for day, one in later:
-            if one.days[-1] < settled:
-                continue
+        seen = [
+            next(((day, one) for day, one in later if one.days[-1] >= ahead + np.timedelta64(WEEK * age, "D")), None)
+            for age in READ
+        ]
+        readings = [reading for reading in seen if reading is not None]
+        for place, (day, one) in enumerate(readings):
+            until = readings[place + 1][0] if place + 1 < len(readings) else NEVER
             at = np.flatnonzero(one.days == ahead)
-            if not len(at):
-                break
-            order = {name: place for place, name in enumerate(one.places)}
+            if until == day or not len(at):
+                continue
+            order = {name: column for column, name in enumerate(one.places)}
             came = np.array([one.values[at[0], order[name]] if name in order else np.nan for name in series.places])
             change = rooted(came, scale) - roots
-            kept = ~np.isnan(change)
-            known = np.column_stack([given, np.full(len(given), step, np.float32)])[kept]
-            yield day, True, Rows(known, change[kept], np.ones(len(known)), np.full(len(known), _week(series)))
-            break
+            known = np.column_stack([given, np.full(len(given), step, np.float32)])
+            whole = Rows(known, change, np.ones(len(known)), np.full(len(known), _week(series)))
+            yield Part(day, until, True, _some(whole, ~np.isnan(change)))
+
+
+def _some(rows: Rows, kept: NDArray[np.bool_]) -> Rows:
+    return Rows(rows.known[kept], rows.change[kept], rows.weight[kept], rows.week[kept])
 
 
 def _week(series: Series) -> int:
@@ -85,21 +106,26 @@ def _week(series: Series) -> int:
 def main(files: Sequence[Path], people_file: Path | None, out: Path) -> None:
     """Write the rows of the versions in FILES."""
     people = population(read(people_file)) if people_file else {}
-    parts = [part for file in files for part in rows(dict(vintages(read(file), Columns())), people)]
-    table = pa.concat_tables(_table(*part) for part in parts)
-    parquet.write_table(table, out, compression="zstd", compression_level=15, use_dictionary=["known", "week", "step"])
+    table = pa.concat_tables(
+        _table(part) for file in files for part in parts(dict(vintages(read(file), Columns())), people)
+    )
+    parquet.write_table(
+        table, out, compression="zstd", compression_level=15, use_dictionary=["known", "until", "week", "step"]
+    )
     click.echo(f"{table.num_rows} rows, {out.stat().st_size / 1e6:.1f} MB: {out}")
 
 
-def _table(day: date, first: bool, found: Rows) -> pa.Table:
+def _table(part: Part) -> pa.Table:
+    found = part.rows
     columns = {name: pa.array(found.known[:, place].astype(np.float16)) for place, name in enumerate([*NAMES, "step"])}
     return pa.table(
         {
             **columns,
             "change": pa.array(found.change.astype(np.float32)),
             "week": pa.array(found.week.astype(np.int32)),
-            "known": pa.array(np.full(len(found), np.datetime64(day))),
-            "as_reported": pa.array(np.full(len(found), first)),
+            "known": pa.array(np.full(len(found), np.datetime64(part.known))),
+            "until": pa.array(np.full(len(found), np.datetime64(part.until))),
+            "as_reported": pa.array(np.full(len(found), part.as_reported)),
         }
     )
 
