@@ -25,6 +25,8 @@ NAMES = {
     "calibration_chart": "scores.api",
     "nowcast": "now.tables",
     "rt": "now.tables",
+    "nowcast_fan": "now.figures",
+    "rt_ribbon": "now.figures",
     "clean": "linelist.cleaning",
     "counts": "linelist.counting",
     "triangle": "linelist.counting",
