@@ -51,7 +51,7 @@ bench-rules: $(VENV)/.installed-dev ## measure the rules kernel alone, OpenFisca
 	$(BIN)/python -m bench rules persons packs $(ARGS)
 
 bench-epidemic: $(VENV)/.installed-dev ## measure the epidemic app alone (HUCHENG_BENCH_LARGE=1: also a city ten times as large)
-	$(BIN)/python -m bench contacts now $(ARGS)
+	$(BIN)/python -m bench contacts now forecasts $(ARGS)
 
 soak: $(VENV)/.installed-dev ## the long fault runs
 	$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)

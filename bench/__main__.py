@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.table import Figure, show, write
 
-MEASURED = ("rules", "persons", "packs", "journal", "gate", "desk", "intake", "pages", "contacts", "now")
+MEASURED = ("rules", "persons", "packs", "journal", "gate", "desk", "intake", "pages", "contacts", "now", "forecasts")
 
 
 def main() -> None:

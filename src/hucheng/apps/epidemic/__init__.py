@@ -23,6 +23,7 @@ NAMES = {
     "score": "scores.api",
     "compare": "scores.api",
     "calibration_chart": "scores.api",
+    "Columns": "series",
     "nowcast": "now.tables",
     "rt": "now.tables",
     "nowcast_fan": "now.figures",
@@ -30,13 +31,12 @@ NAMES = {
     "clean": "linelist.cleaning",
     "counts": "linelist.counting",
     "triangle": "linelist.counting",
+    "Note": "series",
     "Delay": "now.delays",
     "generation": "now.delays",
     "reporting": "now.delays",
-    "Columns": "series",
-    "Note": "series",
 }
-"""Name → module below this package."""
+"""What Python calls, and the module of this room it stands in; imported when first asked for."""
 
 __all__ = sorted(NAMES)
 
@@ -48,4 +48,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *NAMES]
+    return sorted({*globals(), *NAMES})

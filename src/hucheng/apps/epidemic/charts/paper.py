@@ -42,6 +42,16 @@ STYLE: Any = {
 }
 
 
+class Chart(Figure):
+    """A figure that shows itself in a notebook, with no plotting library turned on there."""
+
+    def _repr_png_(self) -> bytes:
+        made = io.BytesIO()
+        with style():
+            self.savefig(made, format="png", dpi=110)
+        return made.getvalue()
+
+
 def style() -> AbstractContextManager[None]:
     """The look of all charts, for the time of a ``with``; a Chinese font is used where the machine has one."""
     there = {font.name for font in font_manager.fontManager.ttflist}
@@ -52,7 +62,7 @@ def style() -> AbstractContextManager[None]:
 
 def figure(rows: int = 1, columns: int = 1, width_mm: float = 180, height_mm: float = 80) -> tuple[Figure, Any]:
     """An empty figure and its (rows, columns) array of axes; call it within `style`."""
-    made = Figure(figsize=(width_mm * MM, height_mm * MM), layout="constrained")
+    made = Chart(figsize=(width_mm * MM, height_mm * MM), layout="constrained")
     return made, made.subplots(rows, columns, squeeze=False)
 
 
