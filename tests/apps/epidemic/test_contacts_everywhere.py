@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -63,30 +58,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
         with duckdb.connect() as held:
             yield through_duckdb(held)
     else:
-        yield from spark()
-
-
-def spark() -> Iterator[Engine]:
-    if importlib.util.find_spec("pyspark") is None:
-        pytest.skip("Spark is not installed: pip install pyspark")
-    if shutil.which("java") is None:
-        pytest.skip("Spark needs Java")
-    from pyspark.sql import SparkSession
-
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    with tempfile.TemporaryDirectory() as folder:
-        session = (
-            SparkSession.builder.master("local[1]")
-            .config("spark.ui.enabled", "false")
-            .config("spark.driver.host", "127.0.0.1")
-            .config("spark.driver.bindAddress", "127.0.0.1")
-            .config("spark.sql.shuffle.partitions", "1")
-            .config("spark.sql.warehouse.dir", str(Path(folder) / "warehouse"))
-            .config("spark.sql.session.timeZone", "UTC")
-            .getOrCreate()
-        )
-        yield through_spark(session)
-        session.stop()
+        yield through_spark(request.getfixturevalue("spark"))
 
 
 def through_spark(session: Any) -> Engine:
