@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from hucheng.apps.epidemic.forecasts import baseline, learned, linear, trees
+from hucheng.apps.epidemic.forecasts import baseline, growth, learned, linear, trees
 from hucheng.apps.epidemic.forecasts.features import features, filled
 from hucheng.apps.epidemic.forecasts.implausible import believed
 from hucheng.apps.epidemic.forecasts.rows import Rows, of_history, together
@@ -80,6 +80,9 @@ def forecast(
     names = tuple(weekly.places[place] for place in kept)
     values = weekly.values[:, kept]
     scale = scales(names, values, people or {})
+    reported = observed.step == WEEK and not any(note.kind == "cumulative" for note in observed.notes)
+    if elsewhere is None and reported:
+        values = growth.grown(values, learned.growing(reference), behind - 1)
     values, doubted = believed(values, scale)
     notes += tuple(
         Note("doubted", "the last report is far from the one before: not believed yet", names[place],

@@ -13,11 +13,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as parquet
 
+from hucheng.apps.epidemic.forecasts import growth
 from hucheng.apps.epidemic.forecasts.features import NAMES
 from hucheng.apps.epidemic.forecasts.rows import Rows
+from hucheng.apps.epidemic.forecasts.scaling import Numbers
 from hucheng.errors import HuchengError
 
 SHIPPED = Path(__file__).parent.parent / "weights" / "rows.parquet"
+GROWTH = "growth.parquet"
+"""File beside the rows: how counts grew from version to version."""
 AS_REPORTED = 3.0
 """Weight of a row whose features are as they were first reported, against one of a settled history."""
 
@@ -27,6 +31,18 @@ def before(reference: date, path: Path = SHIPPED) -> Rows:
     known, change, weight, week, since, until = _read(path)
     kept = (since < np.datetime64(reference)) & (until >= np.datetime64(reference))
     return Rows(known[kept], change[kept], weight[kept], week[kept])
+
+
+def growing(reference: date, path: Path = SHIPPED) -> Numbers:
+    """(AGES,) what weeks of each age will still grow by, as was known before a day (`growth.expected`)."""
+    return growth.expected(_steps(path.with_name(GROWTH)), np.datetime64(reference))
+
+
+@lru_cache(maxsize=2)
+def _steps(path: Path) -> growth.Steps:
+    table = parquet.read_table(path)
+    gain = np.column_stack([table.column(f"age_{age}").to_numpy() for age in range(growth.AGES)])
+    return growth.Steps(table.column("known").to_numpy().astype("datetime64[D]"), gain.astype(np.float64))
 
 
 @lru_cache(maxsize=2)

@@ -10,8 +10,9 @@ count took its place.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -20,7 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
+from hucheng.apps.epidemic.forecasts import growth, learned
 from hucheng.apps.epidemic.forecasts.features import NAMES, features, filled
+from hucheng.apps.epidemic.forecasts.growth import Steps
 from hucheng.apps.epidemic.forecasts.implausible import believed
 from hucheng.apps.epidemic.forecasts.rows import Rows, of_history
 from hucheng.apps.epidemic.forecasts.scaling import rooted, scales
@@ -47,8 +50,19 @@ class Part:
     rows: Rows
 
 
-def parts(known: Mapping[date, Series], people: Mapping[str, float]) -> Iterator[Part]:
-    """All rows of the versions of one history."""
+def steps(known: Mapping[date, Series]) -> Steps:
+    """How counts grew from each version of one history to the next."""
+    days = sorted(known)
+    gain = [growth.step(known[one], known[other]) for one, other in pairwise(days)]
+    return Steps(np.array(days[1:], "datetime64[D]"), np.reshape(gain, (-1, growth.AGES)))
+
+
+def parts(known: Mapping[date, Series], people: Mapping[str, float], grew: Steps) -> Iterator[Part]:
+    """All rows of the versions of one history, each week grown by what was expected of it when it was read."""
+    known = {
+        day: replace(series, values=growth.grown(series.values, growth.expected(grew, np.datetime64(day))))
+        for day, series in known.items()
+    }
     days = sorted(known)
     for place, day in enumerate(days):
         yield from as_reported(known[day], [(one, known[one]) for one in days[place + 1 :]], people)
@@ -106,12 +120,15 @@ def _week(series: Series) -> int:
 def main(files: Sequence[Path], people_file: Path | None, out: Path) -> None:
     """Write the rows of the versions in FILES."""
     people = population(read(people_file)) if people_file else {}
-    table = pa.concat_tables(
-        _table(part) for file in files for part in parts(dict(vintages(read(file), Columns())), people)
-    )
+    histories = [dict(vintages(read(file), Columns())) for file in files]
+    each = [steps(known) for known in histories]
+    grew = Steps(np.concatenate([one.known for one in each]), np.concatenate([one.gain for one in each]))
+    table = pa.concat_tables(_table(part) for known in histories for part in parts(known, people, grew))
     parquet.write_table(
         table, out, compression="zstd", compression_level=15, use_dictionary=["known", "until", "week", "step"]
     )
+    gains = {f"age_{age}": grew.gain[:, age].astype(np.float32) for age in range(growth.AGES)}
+    parquet.write_table(pa.table({"known": grew.known, **gains}), out.with_name(learned.GROWTH))
     click.echo(f"{table.num_rows} rows, {out.stat().st_size / 1e6:.1f} MB: {out}")
 
 
