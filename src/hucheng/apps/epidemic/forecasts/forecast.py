@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hucheng.apps.epidemic.forecasts import baseline, growth, learned, linear, trees
 from hucheng.apps.epidemic.forecasts.features import features, filled
 from hucheng.apps.epidemic.forecasts.implausible import believed
-from hucheng.apps.epidemic.forecasts.rows import Rows, of_history, together
+from hucheng.apps.epidemic.forecasts.rows import STEP, Rows, of_history, together
 from hucheng.apps.epidemic.forecasts.scaling import Numbers, counts_of, scales
 from hucheng.apps.epidemic.forecasts.spread import LEVELS
 from hucheng.apps.epidemic.series import WEEK, Note, Series, day
@@ -97,11 +97,11 @@ def forecast(
         raise BadRequest("two weeks of reports are needed, and there is one", mend="give more weeks")
     now = filled(values, scale)[-1]
     moved = np.stack([np.tile(baseline.changes(rows, step), (len(names), 1)) for step in steps], axis=1)
-    learnt = [step for step in steps if (rows.known[:, -1] == step).any()]
+    learnt = [step for step in steps if (rows.known[:, STEP] == step).any()]
     if len(rows) >= ENOUGH and len(learnt) == len(steps):
         modelled = [place for place, name in enumerate(names) if made[name] == MODEL]
         known = features(values, weekly.days, scale, [len(values) - 1])
-        blended = _blend(rows, len(values), known, steps, seed, threads)
+        blended = _blend(rows, len(values), known, steps, reported, seed, threads)
         moved[modelled] = blended[modelled]
     else:
         reason = f"{len(rows)} weeks and places to learn from are too few for a model"
@@ -172,7 +172,8 @@ def _grades(weekly: Series) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _blend(
-    rows: Rows, weeks: int, known: NDArray[np.float32], steps: Sequence[int], seed: int, threads: int
+    rows: Rows, weeks: int, known: NDArray[np.float32], steps: Sequence[int], reported: bool, seed: int,
+    threads: int,
 ) -> Numbers:
     """(P, H, 23) changes of the fourth root: the weighted mean of the models' quantiles."""
     with ThreadPoolExecutor(threads) as pool:
@@ -183,7 +184,7 @@ def _blend(
         }
         models: dict[str, trees.Trees | linear.Linear] = {name: one.result() for name, one in fitting.items()}
     found: Numbers = np.stack(
-        [sum(BLEND[name] * model.quantiles(known, step) for name, model in models.items()) for step in steps], axis=1
+        [sum(BLEND[name] * model.quantiles(known, step, reported) for name, model in models.items()) for step in steps], axis=1
     )
     return found
 

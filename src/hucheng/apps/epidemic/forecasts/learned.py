@@ -15,11 +15,12 @@ import pyarrow.parquet as parquet
 
 from hucheng.apps.epidemic.forecasts import growth
 from hucheng.apps.epidemic.forecasts.features import NAMES
-from hucheng.apps.epidemic.forecasts.rows import Rows
+from hucheng.apps.epidemic.forecasts.rows import REPORTED, Rows
 from hucheng.apps.epidemic.forecasts.scaling import Numbers
 from hucheng.errors import HuchengError
 
 SHIPPED = Path(__file__).parent.parent / "weights" / "rows.parquet"
+COLUMNS = (*NAMES, "step", "as_reported")
 GROWTH = "growth.parquet"
 """File beside the rows: how counts grew from version to version."""
 AS_REPORTED = 3.0
@@ -48,14 +49,13 @@ def _steps(path: Path) -> growth.Steps:
 @lru_cache(maxsize=2)
 def _read(path: Path) -> tuple[np.ndarray, ...]:
     table = parquet.read_table(path)
-    wanted = [*NAMES, "step"]
-    if table.column_names[: len(wanted)] != wanted:
+    if tuple(table.column_names[: len(COLUMNS)]) != COLUMNS:
         raise HuchengError("the rows learned elsewhere are of another version", where=str(path), mend="install anew")
-    known = np.column_stack([table.column(name).to_numpy().astype(np.float32) for name in wanted])
+    known = np.column_stack([table.column(name).to_numpy().astype(np.float32) for name in COLUMNS])
     return (
         known,
         table.column("change").to_numpy().astype(np.float64),
-        np.where(table.column("as_reported").to_numpy(zero_copy_only=False), AS_REPORTED, 1.0),
+        np.where(known[:, REPORTED] > 0, AS_REPORTED, 1.0),
         table.column("week").to_numpy().astype(np.int64),
         table.column("known").to_numpy().astype("datetime64[D]"),
         table.column("until").to_numpy().astype("datetime64[D]"),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hucheng.apps.epidemic.forecasts import spread
 from hucheng.apps.epidemic.forecasts.features import NAMES, NEEDS
-from hucheng.apps.epidemic.forecasts.rows import STEP, Rows
+from hucheng.apps.epidemic.forecasts.rows import REPORTED, STEP, Rows, ahead
 from hucheng.apps.epidemic.forecasts.scaling import Numbers
 
 CENTRE = (
@@ -30,10 +30,10 @@ class Linear:
     spreads: dict[int, Numbers]
     errors: dict[int, Numbers]
 
-    def quantiles(self, known: NDArray[np.float32], step: int) -> Numbers:
+    def quantiles(self, known: NDArray[np.float32], step: int, reported: bool) -> Numbers:
         """(P, 23) changes of the fourth root over ``step`` weeks."""
         centre = _with_one(np.nan_to_num(known[:, self.columns])) @ self.centres[step]
-        scale = np.exp(_restlessness(known, self.weeks) @ self.spreads[step])
+        scale = np.exp(_restlessness(ahead(known, step, reported), self.weeks) @ self.spreads[step])
         found: Numbers = centre[:, None] + scale[:, None] * self.errors[step][None, :]
         return found
 
@@ -86,7 +86,7 @@ def _restlessness(known: NDArray[np.float32], weeks: int) -> Numbers:
         found: Numbers = np.nan_to_num(known[:, NAMES.index(name)].astype(np.float64), nan=missing)
         return found
 
-    columns = [np.ones(len(known)), of("level"), of("count"), np.abs(of("change_1"))]
+    columns = [np.ones(len(known)), of("level"), of("count"), np.abs(of("change_1")), known[:, REPORTED]]
     if weeks >= NEEDS["noise"]:
         columns.append(np.log(of("noise", 0.1) + 0.02))
     if weeks >= NEEDS["restless"]:

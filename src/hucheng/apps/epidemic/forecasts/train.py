@@ -22,10 +22,11 @@ import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
 from hucheng.apps.epidemic.forecasts import growth, learned
-from hucheng.apps.epidemic.forecasts.features import NAMES, features, filled
+from hucheng.apps.epidemic.forecasts.features import features, filled
 from hucheng.apps.epidemic.forecasts.growth import Steps
 from hucheng.apps.epidemic.forecasts.implausible import believed
-from hucheng.apps.epidemic.forecasts.rows import Rows, of_history
+from hucheng.apps.epidemic.forecasts.rows import STEP, Rows, of_history
+from hucheng.apps.epidemic.forecasts.rows import ahead as ahead_of
 from hucheng.apps.epidemic.forecasts.scaling import rooted, scales
 from hucheng.apps.epidemic.series import WEEK, Columns, Series, population, vintages
 from hucheng.files import read
@@ -46,7 +47,6 @@ class Part:
 
     known: date
     until: date
-    as_reported: bool
     rows: Rows
 
 
@@ -71,11 +71,11 @@ def parts(known: Mapping[date, Series], people: Mapping[str, float], grew: Steps
         series = known[day]
         scale = scales(series.places, series.values, people)
         found = of_history(series.values, series.days, scale, STEPS)
-        ahead = found.week + found.known[:, -1]
+        ahead = found.week + found.known[:, STEP]
         upto = _week(series) - SETTLED
         kept = (ahead > since) & (ahead <= upto) & (found.week % 2 == 0)  # neighbouring weeks tell nearly the same
         since = upto
-        yield Part(day, NEVER, False, _some(found, kept))
+        yield Part(day, NEVER, _some(found, kept))
 
 
 def as_reported(series: Series, later: Sequence[tuple[date, Series]], people: Mapping[str, float]) -> Iterator[Part]:
@@ -100,9 +100,9 @@ def as_reported(series: Series, later: Sequence[tuple[date, Series]], people: Ma
             order = {name: column for column, name in enumerate(one.places)}
             came = np.array([one.values[at[0], order[name]] if name in order else np.nan for name in series.places])
             change = rooted(came, scale) - roots
-            known = np.column_stack([given, np.full(len(given), step, np.float32)])
+            known = ahead_of(given, step, True)
             whole = Rows(known, change, np.ones(len(known)), np.full(len(known), _week(series)))
-            yield Part(day, until, True, _some(whole, ~np.isnan(change)))
+            yield Part(day, until, _some(whole, ~np.isnan(change)))
 
 
 def _some(rows: Rows, kept: NDArray[np.bool_]) -> Rows:
@@ -134,7 +134,7 @@ def main(files: Sequence[Path], people_file: Path | None, out: Path) -> None:
 
 def _table(part: Part) -> pa.Table:
     found = part.rows
-    columns = {name: pa.array(found.known[:, place].astype(np.float16)) for place, name in enumerate([*NAMES, "step"])}
+    columns = {name: pa.array(found.known[:, place].astype(np.float16)) for place, name in enumerate(learned.COLUMNS)}
     return pa.table(
         {
             **columns,
@@ -142,7 +142,6 @@ def _table(part: Part) -> pa.Table:
             "week": pa.array(found.week.astype(np.int32)),
             "known": pa.array(np.full(len(found), np.datetime64(part.known))),
             "until": pa.array(np.full(len(found), np.datetime64(part.until))),
-            "as_reported": pa.array(np.full(len(found), part.as_reported)),
         }
     )
 

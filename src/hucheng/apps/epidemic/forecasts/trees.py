@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hucheng.apps.epidemic.forecasts import spread
 from hucheng.apps.epidemic.forecasts.features import NAMES, NEEDS
-from hucheng.apps.epidemic.forecasts.rows import STEP, Rows
+from hucheng.apps.epidemic.forecasts.rows import REPORTED, STEP, Rows, ahead
 from hucheng.apps.epidemic.forecasts.scaling import Numbers
 
 FOLDS = 5
@@ -36,9 +36,9 @@ class Trees:
     spreads: list[lgb.Booster]
     errors: dict[int, Numbers]
 
-    def quantiles(self, known: NDArray[np.float32], step: int) -> Numbers:
+    def quantiles(self, known: NDArray[np.float32], step: int, reported: bool) -> Numbers:
         """(P, 23) changes of the fourth root over ``step`` weeks, of places known as `features` gives them."""
-        given = np.column_stack([known, np.full(len(known), step, np.float32)])[:, self.columns]
+        given = ahead(known, step, reported)[:, self.columns]
         centre = np.mean([model.predict(given) for model in self.centres], axis=0)
         scale = np.exp(np.mean([model.predict(given) for model in self.spreads], axis=0))
         found: Numbers = centre[:, None] + scale[:, None] * self.errors[step][None, :]
@@ -47,7 +47,8 @@ class Trees:
 
 def fit(rows: Rows, weeks: int, random: np.random.Generator, without: Sequence[str] = ()) -> Trees:
     """Trees over the features that ``weeks`` of history give, but for those of ``without``."""
-    columns = [place for place, name in enumerate(NAMES) if NEEDS[name] <= weeks and name not in without] + [STEP]
+    columns = [place for place, name in enumerate(NAMES) if NEEDS[name] <= weeks and name not in without]
+    columns += [STEP, REPORTED]
     given = rows.known[:, columns]
     left_out = list(spread.folds(rows.block, FOLDS, random))
     settings = {**ALWAYS, "seed": int(random.integers(1 << 30))}
