@@ -6,7 +6,7 @@ ARGS    ?=
 WORKERS ?= $(shell expr `nproc` + 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check format bench bench-rules bench-epidemic soak browser clean
+.PHONY: help install up cluster test check format bench bench-rules bench-epidemic soak browser clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -29,6 +29,10 @@ up: install ## install and start a node (make up ARGS="--port 8650")
 
 browser: ## install Chromium and a Chinese font where the tests need them
 	@tests/browser.sh
+
+cluster: $(VENV)/.installed-dev ## install Spark for its tests (490 MB; needs Java >= 17)
+	$(BIN)/python -m pip install --quiet --editable ".[cluster]"
+	@tests/java.sh
 
 test: $(VENV)/.installed-dev browser ## all tests (make test ARGS="-k journal")
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.spark import session
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -28,6 +31,12 @@ def shared_data() -> Callable[[str], Path]:
 def noon() -> datetime:
     """A fixed instant: 2026-03-01 12:00 in Shanghai."""
     return datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A local Spark session; skips where pyspark or Java is absent."""
+    yield from session(tmp_path_factory.mktemp("spark"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

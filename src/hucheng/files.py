@@ -5,6 +5,7 @@ Imports nothing of ours but `errors`.
 
 from __future__ import annotations
 
+import csv as text_csv
 import io
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -64,9 +65,35 @@ def tables(path: Path, words: Collection[str] = ()) -> Iterator[tuple[pa.Table, 
     except OSError as error:
         raise BadRequest(f"cannot read the file: {error.strerror or error}", where=str(path), mend="check it") from None
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        if kind == "csv" and (ragged := _ragged(path)):
+            line, values, wanted = ragged
+            raise BadRequest(
+                f"cannot read the table: the row has {values} value{'s' * (values != 1)}, the header {wanted}",
+                where=f"{path}:{line}",
+                mend="fill it up; a value that holds a comma stands in quotes",
+            ) from None
         raise BadRequest(
             f"cannot read the table: {error}", where=str(path), mend="is it complete, and UTF-8?"
         ) from None
+
+
+def _ragged(path: Path) -> tuple[int, int, int] | None:
+    """Line, values and columns of the first row that is longer or shorter than the header, if there is one."""
+    try:
+        with (
+            pa.input_stream(str(path)) as raw,
+            io.TextIOWrapper(io.BufferedReader(raw), "utf-8-sig", newline="") as text,
+        ):
+            rows = text_csv.reader(text)
+            width = len(next(rows, []))
+            line = rows.line_num
+            for row in rows:
+                if row and len(row) != width:
+                    return line + 1, len(row), width
+                line = rows.line_num
+    except (OSError, UnicodeDecodeError, text_csv.Error):
+        pass
+    return None
 
 
 def read(path: Path) -> pa.Table:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow.csv as csv
 import pyarrow.parquet as parquet
@@ -78,7 +80,9 @@ def test_what_is_wrong_is_said(facts: Path, tmp_path: Path, args: list[str], sta
     ("data", "words"),
     [
         (b"id,systolic,systolic,diastolic\n1,2,3,4\n", "there twice"),
-        (b"systolic,diastolic\n1\n", "cannot read the table"),
+        (b"systolic,diastolic\n1,2\n1\n", "cannot read the table: the row has 1 value, the header 2"),
+        (b"systolic,diastolic\n1,2\n1\n", "facts.csv:3"),
+        (b"id,systolic,diastolic\n\n'a,b',1,2\n", "facts.csv:3"),
         ("systolic,diastolic,名\n1,2,三\n".encode("gbk"), "UTF-8"),
         (b"", "cannot read the table"),
     ],
@@ -86,8 +90,75 @@ def test_what_is_wrong_is_said(facts: Path, tmp_path: Path, args: list[str], sta
 def test_a_broken_table_stops_before_anything_is_written(tmp_path: Path, data: bytes, words: str) -> None:
     (tmp_path / "facts.csv").write_bytes(data)
     result = run("decide", "blood-pressure", "--facts", tmp_path / "facts.csv", "--out", tmp_path / "out.csv")
-    assert result.exit_code in (1, 2) and words in result.output
+    assert result.exit_code in (1, 2) and words in result.output, result.output
     assert [path.name for path in tmp_path.iterdir()] == ["facts.csv"]
+
+
+EXACT = """pack: exact
+title: {zh: 准, en: exact}
+basis: none
+versions:
+  - in_force: 2020-01-01
+    facts:
+      paid: {type: decimal, scale: 9, range: [0, 999999999]}
+      n: {type: integer, range: [0, 9]}
+    outcomes:
+      amount: {type: decimal, scale: 9, value: "paid * (n + 100000000)"}
+      count: {type: integer, value: "n + 12345678901234567890123"}
+"""
+
+
+def test_json_carries_every_digit_of_an_amount(tmp_path: Path) -> None:
+    def numbers(result: Result) -> dict[str, Any]:
+        assert result.exit_code in (0, 1), result.output
+        return json.loads(result.stdout, parse_float=Decimal)  # type: ignore[no-any-return]
+
+    pack, other, one = tmp_path / "exact.yaml", tmp_path / "other.yaml", tmp_path / "one.json"
+    pack.write_text(EXACT, "utf-8")
+    other.write_text(EXACT.replace("n + 100000000", "n + 100000001"), "utf-8")
+    one.write_text('{"paid": 123456789.123456789, "n": 7}')
+    amount = Decimal("123456789.123456789") * 100000007
+    said = numbers(run("explain", pack, "--facts", one, "--json"))["outcomes"]
+    assert said["amount"]["value"] == amount and said["count"]["value"] == 12345678901234567890130
+    assert said["amount"]["reasons"][0] == {"fact": "paid", "value": Decimal("123456789.123456789")}
+    assert numbers(run("questions", pack, "--known", one, "--json"))["outcomes"]["amount"] == amount
+    found = numbers(run("diff", pack, other, "--json"))["differences"][0]
+    person = {name: Decimal(value) for name, value in found["example"].items()}
+    assert found["a"] == person["paid"] * (person["n"] + 100000000)
+    (tmp_path / "facts.csv").write_text("id,paid,n\na,123456789.123456789,7\n")
+    (tmp_path / "then.csv").write_text("id,amount\na,0.000000001\n")
+    back = ["restate", pack, "--decisions", tmp_path / "then.csv", "--facts", tmp_path / "facts.csv"]
+    told = numbers(run(*back, "--out", tmp_path / "out.csv", "--on", "2026-03-01", "--json"))
+    assert told["outcomes"]["amount"]["total"] == amount - Decimal("0.000000001")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["decide", "blood-pressur", "--facts", "F", "--out", "o.csv"],
+        ["decide", "news2", "--facts", "F", "--out", "o.csv"],
+        ["decide", "blood-pressure", "--facts", "F", "--out", "o.csv", "--on", "1.1.2020"],
+        ["explain", "blood-pressure", "--facts", "F"],
+        ["explain", "blood-pressure"],
+        ["questions", "blood-pressure", "--known", "none.json"],
+        ["diff", "blood-pressure", "none.yaml"],
+        ["restate", "blood-pressure", "--decisions", "F", "--facts", "F", "--out", "o.csv"],
+        ["check", "blood-pressure", "--unheard-of"],
+        ["forecast"],
+    ],
+)
+def test_with_json_an_error_is_one_document_and_the_exit_status_stays(facts: Path, args: list[str]) -> None:
+    named = [str(facts) if arg == "F" else str(facts.parent / arg) if arg.startswith("o.") else arg for arg in args]
+    plain, told = run(*named), run(*named, "--json")
+    assert told.exit_code == plain.exit_code != 0 and told.stderr == ""
+    error = json.loads(told.stdout)["error"]
+    assert {"kind", "what", "where", "mend"} <= set(error) and error["what"] in plain.stderr.replace("\n", " ")
+
+
+def test_a_missing_column_names_its_file(facts: Path, tmp_path: Path) -> None:
+    result = run("decide", "news2", "--facts", facts, "--out", tmp_path / "out.csv", "--json")
+    error = json.loads(result.stdout)["error"]
+    assert error["where"] == str(facts) and error["column"] == "born" and "“born” has no column" in error["what"]
 
 
 TRIAL = """pack: trial

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import operator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ versions:
       born: {type: date, range: [1900-01-01, 2040-12-31]}
     outcomes:
 """
+TEXT = HEAD + "      o: {type: boolean, value: b, text: {any: {zh: %s, en: x}}}\n"
 LINE = HEAD.count("\n") + 1
 
 
@@ -42,7 +45,7 @@ def one(expression: str, kind: str = "boolean") -> str:
         ("(SELECT TRUE)", "not allowed"),
         ("n / m > 1", "declared rounding"),
         ("n // m > 1", "declared rounding"),
-        ("n % 2 = 0", "not allowed"),
+        ("n % 2 = 0", "no remainder in a rule · trial.yaml:14 · write a - b * floor(a / b); allowed: comparisons"),
         ("n > 1e3", "floating-point"),
         ("CAST(n AS DOUBLE) > 1", "casts are not allowed"),
         ("n::double > 1", "casts are not allowed"),
@@ -68,7 +71,8 @@ def one(expression: str, kind: str = "boolean") -> str:
         ("out", "before it is defined"),
         ("t.n > 1", "not allowed"),
         ("n > 1; DROP TABLE x", "one expression"),
-        ("n > ", "not an expression"),
+        ("n > ", "not an expression: it cannot be read near “>”, after “n”"),
+        ("n > 1 AND 'x", "a quotation mark or a bracket is not closed"),
         ("n > ALL (m)", "not allowed"),
         ("n > $1", "not allowed"),
         ("n > ?", "not allowed"),
@@ -138,6 +142,10 @@ def test_numbers_that_no_engine_can_carry_are_refused() -> None:
         (HEAD + "      o: {type: boolean, value: later}\n      later: {type: boolean, value: o}\n", "before it is defined"),
         (HEAD.replace("2020-01-01", "2020-1-1") + "      o: {type: boolean, value: b}\n", "2026-01-31"),
         (HEAD.replace("scale: 2", "scale: 20") + "      o: {type: boolean, value: b}\n", "1 to 9"),
+        (TEXT % "出生 {born}", 'needs quotes: "…{fact}…"'),
+        (TEXT % "{born} 出生", "needs quotes"),
+        (TEXT % "{born}", "{born} is read as a mapping here"),
+        (HEAD + "      o: {type: boolean, value: b}\n  - in_force: 2020-01-01\n    amends: 2020-01-01\n", "the other is in line 5"),
         (HEAD.replace("trial", "../x", 1) + "      o: {type: boolean, value: b}\n", "no name"),
     ],
 )  # fmt: skip
@@ -165,6 +173,37 @@ def test_what_is_too_large_is_said() -> None:
         loads(one(f"CASE {branches} ELSE FALSE END"))
     with pytest.raises(RuleError, match="nested"):
         loads(one("(" * 300 + "b" + ")" * 300))
+
+
+def test_a_pack_cannot_be_changed() -> None:
+    pack = loads(one("b"))
+    version = pack.versions[0]
+    for change in (
+        lambda: setattr(pack, "title", {}),
+        lambda: setattr(version, "in_force", date(2026, 1, 1)),
+        lambda: setattr(version.facts["n"], "unit", "m"),
+        lambda: operator.setitem(pack.title, "en", "other"),  # type: ignore[arg-type]
+        lambda: operator.setitem(version.facts, "n", version.facts["m"]),  # type: ignore[arg-type]
+        lambda: operator.delitem(version.outcomes, "out"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises((AttributeError, TypeError)):
+            change()
+    assert pack.version("2026-09-01") is version and pack.title["en"] == "trial"
+
+
+def test_dates_and_folders_may_be_text(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(one("age(born, decision_date) >= 18"), "utf-8")
+    for search in ([str(tmp_path)], [tmp_path], str(tmp_path), tmp_path):
+        assert load("mine", search).id == "trial"
+    pack = load("mine", [tmp_path])
+    row = {"n": 1, "m": 1, "paid": 1, "b": True, "k": "red", "born": "2008-09-01"}
+    asked = [pack.explain(row, on)["outcomes"]["out"]["value"] for on in ("2026-09-01", date(2026, 8, 31))]
+    assert asked == [True, False]
+    assert pack.questions({}, "2026-09-01")["ask"] == "born"
+    assert pack.diff(pack, "2026-09-01", "2026-09-01") == [] and pack.days("2026-09-01").first == date(2020, 1, 1)
+    for wrong in ("2026-9-1", "20260901", "tomorrow", 20260901):
+        with pytest.raises(RuleError, match="write it as 2026-01-31"):
+            pack.explain(row, wrong)  # type: ignore[arg-type]
 
 
 def test_a_pack_of_400_facts_decides() -> None:

@@ -112,7 +112,7 @@ def test_who_has_no_facts_or_impossible_ones_is_named_and_not_changed() -> None:
     found = heating().restate(earlier, pa.table({"id": ["b"], "people": [99]})).to_pylist()
     assert {(r["id"], r["after"], r["_problem"]) for r in found if r["outcome"] == "amount"} == {
         ("a", None, "no facts are given"),
-        ("b", None, "people: 99 is not within 1 to 20 in whole numbers"),
+        ("b", None, "people: 99 is not within 1 to 20"),
     }
 
 

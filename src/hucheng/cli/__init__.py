@@ -6,7 +6,6 @@ beside a running node owns nothing: it asks the steward over the local socket, u
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -88,8 +87,11 @@ def fail(error: HuchengError) -> None:
 
 
 def print_json(value: object) -> None:
-    """One JSON document on standard output, Chinese as Chinese."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    """One JSON document on standard output: Chinese as Chinese, dates as text, Decimals as numbers with all digits."""
+    import msgspec
+
+    data = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode(value)
+    click.echo(msgspec.json.format(data, indent=2).decode())
 
 
 @click.group(cls=Front, context_settings={"help_option_names": ["-h", "--help"]})

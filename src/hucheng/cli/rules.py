@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 
 from hucheng.cli import print_json
+from hucheng.cli.answering import Answering
 from hucheng.cli.tablefile import Writer
 from hucheng.errors import BadRequest, RuleError
 from hucheng.files import suffix, tables
@@ -51,13 +54,13 @@ on_option = click.option("--on", type=Day(), default=today, show_default="today"
 json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON document")
 
 
-@click.group()
+@click.group(cls=Answering)
 def rules() -> None:
     """Decide, explain, ask, check, compare and publish by a rule pack.
 
     PACK is a file, or the name of a pack that ships with Hucheng. Exit status: 0 done (rows that could not be decided
     are counted and say why in _problem), 1 the pack, a fact or a column is wrong, or check and diff found something,
-    2 the command or an input file cannot be understood.
+    2 the command or an input file cannot be understood. With --json an error is one JSON document, too.
     """
 
 
@@ -79,8 +82,9 @@ def decide(pack: str, facts: Path, out: Path, on: date, as_json: bool) -> None:
 
         def one(piece: tuple[pa.Table, bool, int]) -> tuple[pa.Table, doubled.Marks | None, int]:
             table, text, share = piece
-            ids = given(table.column_names, version.facts, version.outcomes)
-            return decided(version, table, day, text=text), doubled.marks(table, ids) if ids else None, share
+            with _column_of(facts):
+                ids = given(table.column_names, version.facts, version.outcomes)
+                return decided(version, table, day, text=text), doubled.marks(table, ids) if ids else None, share
 
         for result, mark, share in in_order(one, tables(facts, words_of(version))):
             writer.write(result)
@@ -109,6 +113,17 @@ def decide(pack: str, facts: Path, out: Path, on: date, as_json: bool) -> None:
             click.echo(f"  {some(reported, 'row')} {were} not decided: see _problem", err=True)
 
 
+@contextlib.contextmanager
+def _column_of(path: Path) -> Iterator[None]:
+    """A complaint about a column says which file it stands in."""
+    try:
+        yield
+    except RuleError as error:
+        if "column" not in error.details:
+            raise
+        raise RuleError(error.what, where=str(path), mend=error.mend, **error.details) from None
+
+
 def _refuse_doubled(facts: Path, version: Version, pairs: list[tuple[int, int]]) -> None:
     """RuleError where two rows have the same ids: somebody would be decided twice."""
     ids = given(next(tables(facts))[0].column_names, version.facts, version.outcomes)
@@ -131,7 +146,7 @@ def explain(pack: str, facts: Path, on: date, as_json: bool) -> None:
     """Say for one person what comes out, and why."""
     answer = load(pack).explain(row(facts), on)
     if as_json:
-        print_json(jsonable(answer))
+        print_json(answer)
         return
     for name, each in answer["outcomes"].items():
         click.echo(f"{name}: {'?' if each['value'] is None else written(each['value'])}")
@@ -154,7 +169,7 @@ def questions(pack: str, known: Path, outcomes: str | None, on: date, as_json: b
     only = [name.strip() for name in outcomes.split(",") if name.strip()] if outcomes else None
     answer = load(pack).questions(row(known), on, only)
     if as_json:
-        print_json(jsonable(answer))
+        print_json(answer)
         return
     for name, value in answer["outcomes"].items():
         click.echo(f"{name}: {'open' if value is None else written(value)}")
@@ -192,7 +207,7 @@ def check(pack: str, on: date | None, as_json: bool) -> None:
              "versions": []}
         ]  # fmt: skip
     if as_json:
-        print_json(jsonable({"findings": found, "days": proved}))
+        print_json({"findings": found, "days": proved})
     else:
         for each in found:
             which = f" [in force from {', '.join(each['versions'])}]" if several and each["versions"] else ""
@@ -217,7 +232,7 @@ def diff(pack_a: str, pack_b: str, on: date, on_b: date | None, as_json: bool) -
     """Say where two packs, or one pack on two dates, decide differently. Exit status 1 if they do."""
     found = load(pack_a).diff(load(pack_b), on, on_b)
     if as_json:
-        print_json(jsonable({"differences": found}))
+        print_json({"differences": found})
     else:
         for each in found:
             click.echo(each["message"])
@@ -254,7 +269,7 @@ def restate(pack: str, decisions: Path, facts: Path, out: Path, on: date | None,
         if each["total"] is not None:
             each["total"] = round(each["total"], finest(loaded.versions, [name]))
     if as_json:
-        print_json(jsonable({"pack": loaded.id, "decisions": earlier.num_rows, **told}))
+        print_json({"pack": loaded.id, "decisions": earlier.num_rows, **told})
         return
     click.echo(f"{loaded.id}: {earlier.num_rows} decisions made again, {told['people']} people change", err=True)
     for name, each in told["outcomes"].items():
@@ -344,17 +359,6 @@ def written(value: Any) -> str:
 def person(example: dict[str, Any]) -> str:
     """An example person in one line."""
     return ", ".join(f"{name} = {written(value)}" for name, value in example.items())
-
-
-def jsonable(value: Any) -> Any:
-    """Decimals as JSON numbers, dates as text."""
-    if isinstance(value, dict):
-        return {key: jsonable(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [jsonable(each) for each in value]
-    if isinstance(value, Decimal):
-        return float(value)
-    return value.isoformat() if isinstance(value, date) else value
 
 
 def _progress(path: Path) -> Any:

@@ -99,6 +99,8 @@ def _read(fact: FactDeclared, array: pa.Array, missing: NDArray[np.bool_] | None
         wrong = places.is_null().to_numpy(zero_copy_only=False) if places.null_count else None
         return places.fill_null(0).to_numpy().astype(np.int64), wrong, kind.values
     if kind.name == "date":
+        if pa.types.is_timestamp(given) and given.tz is None:
+            return _midnights(kind, array)
         if given != pa.date32():
             return None
         whole = array.cast(pa.int32()).fill_null(0).to_numpy().astype(np.int64) + EPOCH
@@ -114,6 +116,16 @@ def _read(fact: FactDeclared, array: pa.Array, missing: NDArray[np.bool_] | None
     if pa.types.is_float64(given) or (pa.types.is_float32(given) and fact.rounding is None):
         return _floats(fact, (array.fill_null(0) if missing is not None else array).to_numpy())
     return None
+
+
+_A_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+
+
+def _midnights(kind: Kind, array: pa.Array) -> Found:
+    """Timestamps without time zone as dates; those with a time of day are wrong."""
+    days, rest = np.divmod(array.cast(pa.int64()).fill_null(0).to_numpy(), _A_DAY[array.type.unit])
+    values, wrong, _ = _within(kind, days + EPOCH)
+    return values, wrong | (rest != 0), ()
 
 
 def _within(kind: Kind, values: NDArray[np.int64]) -> Found:

@@ -11,7 +11,10 @@ from typing import Any
 
 import duckdb
 
-from hucheng.rules.columns import complaint, given, quoted, reading
+from hucheng.errors import RuleError
+from hucheng.rules import spark
+from hucheng.rules.columns import given, quoted, reading
+from hucheng.rules.complaints import complaint
 from hucheng.rules.kinds import Kind
 from hucheng.rules.model import Version
 from hucheng.rules.strict import Layers, literal
@@ -88,7 +91,7 @@ def _compile(version: Version, on: date | None, columns: Columns, text: bool) ->
     carried = [f"i_{place}" for place in range(len(ids))] + [f"r_{name}" for name in version.facts]
     query = f"SELECT {', '.join(carried + [f'{sql} AS f_{name}' for name, (_, sql) in read.items()])} FROM ({query})"
     wrong = [
-        (f"r_{name} IS NOT NULL AND f_{name} IS NULL", complaint(fact, f"r_{name}"))
+        (f"r_{name} IS NOT NULL AND f_{name} IS NULL", complaint(fact, f"r_{name}", types[name]))
         for name, fact in version.facts.items()
     ]
     facts_only = f"SELECT {', '.join(f'f_{name}' for name in version.facts)} FROM ({query})"
@@ -106,6 +109,17 @@ def _compile(version: Version, on: date | None, columns: Columns, text: bool) ->
     return Program(query, facts_only, tuple(ids))
 
 
+def strict_sql(version: Version, schema: Any, on: date | None, dialect: str) -> str:
+    """The statement for a table with an Arrow schema, in the words of an engine. RuleError as `Pack.sql` says."""
+    sql = program(version, on, described(connection(), schema)).decide
+    if dialect == "duckdb":
+        return sql
+    if dialect != "spark":
+        raise RuleError(f"there is no dialect “{dialect}”", where=dialect, mend="known: duckdb, spark")
+    spark.able(version, schema)
+    return spark.spark(sql)
+
+
 def sql_type(kind: Kind) -> str:
     """SQL type of a value as the outside knows it."""
     if kind.name == "number":
@@ -119,7 +133,8 @@ def sql_type(kind: Kind) -> str:
 def shown(kind: Kind, column: str) -> str:
     """SQL from internal units to the value as the outside knows it."""
     if kind.name == "number" and kind.scale:
-        width = 18 if max(abs(kind.low), abs(kind.high)) < 10**18 else 38 - kind.scale - 1
+        size = max(abs(kind.low), abs(kind.high))
+        width = 18 if size < 10**18 else min(len(str(size)), 38 - kind.scale - 1)
         one = f"CAST('{10**-kind.scale:.{kind.scale}f}' AS DECIMAL({kind.scale + 1},{kind.scale}))"
         return f"CAST(CAST({column} AS DECIMAL({width},0)) * {one} AS {sql_type(kind)})"
     return f"CAST({column} AS {sql_type(kind)})"

@@ -13,7 +13,8 @@ from datetime import date
 from typing import Any
 
 from hucheng.errors import RuleError
-from hucheng.rules.kinds import Kind, written
+from hucheng.rules.complaints import DAY, PLACES
+from hucheng.rules.kinds import Kind
 from hucheng.rules.model import FactDeclared
 from hucheng.rules.strict import literal
 
@@ -64,8 +65,11 @@ def reading(fact: FactDeclared, column: str, sql_type: str, text: bool) -> Readi
         low, high = (literal(date.fromordinal(end)) for end in (fact.kind.low, fact.kind.high))
         if kind == "DATE":
             return None, f"CASE WHEN {column} BETWEEN {low} AND {high} THEN {column} END"
+        if kind.startswith("TIMESTAMP") and "ZONE" not in kind:
+            day = f"CAST({column} AS DATE)"
+            return None, f"CASE WHEN {day} = {column} AND {day} BETWEEN {low} AND {high} THEN {day} END"
         if is_text and text:
-            match = f"regexp_full_match({column}, '\\d{{4}}-\\d{{2}}-\\d{{2}}')"
+            match = f"regexp_full_match({column}, {literal(DAY)})"
             day = f"TRY_CAST(CASE WHEN {match} THEN {column} END AS DATE)"
             return None, f"CASE WHEN {day} BETWEEN {low} AND {high} THEN {day} END"
     if name == "number":
@@ -78,13 +82,14 @@ def reading(fact: FactDeclared, column: str, sql_type: str, text: bool) -> Readi
         if kind in ("DOUBLE", "FLOAT"):
             return _binary(fact, column, kind)
         if is_text and text:
-            places = 12
+            places = PLACES
             fits = f"regexp_full_match({column}, '[+-]?\\d{{1,18}}(\\.\\d{{1,{places}}})?')"
             return _exact(fact, f"CAST(CASE WHEN {fits} THEN {column} END AS DECIMAL(38,{places}))", places)
     raise RuleError(
         f"the column “{fact.name}” is {sql_type.lower()}, the fact is {fact.kind}",
         where=fact.name,
         mend=_wanted(fact),
+        column=fact.name,
     )
 
 
@@ -93,8 +98,11 @@ def internal(fact: FactDeclared) -> str:
     return {"boolean": "BOOLEAN", "enum": "VARCHAR", "date": "DATE", "number": "BIGINT"}[fact.kind.name]
 
 
+_DATES = "a date column, or timestamps without time zone that are all midnight"
+
+
 def _wanted(fact: FactDeclared) -> str:
-    wanted = {"boolean": "a boolean column", "enum": "a text column", "date": "a date column (not a timestamp)"}
+    wanted = {"boolean": "a boolean column", "enum": "a text column", "date": _DATES}
     return "give it as " + wanted.get(fact.kind.name, "an integer, decimal or float column")
 
 
@@ -155,38 +163,15 @@ def _binary(fact: FactDeclared, column: str, kind: str) -> Reading:
     return _scaled(fact, f"CAST(round(({near}) * {10**places}) AS {_width(fact, places)})", places)
 
 
-def domain(fact: FactDeclared) -> str:
-    """What a value of the fact is not, when it is not admissible."""
-    if fact.kind.name == "enum":
-        return "not one of " + ", ".join(fact.kind.values[:12])
-    elif fact.kind.name == "boolean":
-        return "not true or false"
-    ends = (fact.kind.low, fact.kind.high)
-    low, high = (written(fact.kind, date.fromordinal(e) if fact.kind.name == "date" else e) for e in ends)
-    unit = f" {fact.unit}" if fact.unit else ""
-    places = ""
-    if fact.kind.name == "number" and fact.rounding is None:
-        places = f" with {fact.kind.scale} decimal places" if fact.kind.scale else " in whole numbers"
-    return f"not within {low} to {high}{unit}{places}"
-
-
-def complaint(fact: FactDeclared, column: str) -> str:
-    """SQL of what is wrong with the row, for a fact that is given but not admissible."""
-    return f"{literal(fact.name + ': ')} || CAST({column} AS VARCHAR) || {literal(' is ' + domain(fact))}"
-
-
-def said(fact: FactDeclared, value: object) -> str:
-    """The same complaint in plain text."""
-    return f"{fact.name}: {value} is {domain(fact)}"
-
-
 def given(columns: Sequence[str], facts: Mapping[str, Any], outcomes: Mapping[str, Any]) -> list[str]:
     """Names of the id columns; RuleError where a fact is missing or a name stands twice."""
     import difflib
 
     doubled = sorted({name for name in columns if list(columns).count(name) > 1})
     if doubled:
-        raise RuleError(f"the column “{doubled[0]}” is there twice", where=doubled[0], mend="rename one of them")
+        raise RuleError(
+            f"the column “{doubled[0]}” is there twice", where=doubled[0], mend="rename one of them", column=doubled[0]
+        )
     missing = [name for name in facts if name not in columns]
     ids = [name for name in columns if name not in facts]
     if missing:
@@ -195,8 +180,11 @@ def given(columns: Sequence[str], facts: Mapping[str, Any], outcomes: Mapping[st
             f"the fact “{missing[0]}” has no column" + (f" (and {len(missing) - 1} more)" if missing[1:] else ""),
             where=missing[0],
             mend=f"is it “{near[0]}”? rename it" if near else "add the column; leave it empty where unknown",
+            column=missing[0],
         )
     for name in ids:
         if name in outcomes or name == "_problem":
-            raise RuleError(f"the id column “{name}” has the name of a result", where=name, mend="rename it")
+            raise RuleError(
+                f"the id column “{name}” has the name of a result", where=name, mend="rename it", column=name
+            )
     return ids

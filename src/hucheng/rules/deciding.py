@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hucheng.rules import arrays, quick
 from hucheng.rules.arrays import Column, Facts
-from hucheng.rules.columns import said
+from hucheng.rules.complaints import said
 from hucheng.rules.diagram import Leaf
 from hucheng.rules.exact import Exact, exact
 from hucheng.rules.logic import Undecided
@@ -64,6 +64,8 @@ def answers(version: Version, facts: Facts, table: pa.Table, on: date | None) ->
     complaints = Complaints(facts.rows)
     for name, wrong in facts.wrong.items():
         source = table.column(name)
+        if pa.types.is_timestamp(source.type):
+            source = source.cast(pa.timestamp("us"), safe=False)  # nanoseconds are no Python value
         for row in np.flatnonzero(wrong).tolist():
             complaints.add(np.array([row]), said(version.facts[name], source[row].as_py()))
     if facts.some_unknown().any() or facts.rows > quick.SMALL:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -24,6 +25,17 @@ _NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{1,9})?")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The parser in C where PyYAML has it: a pack of 400 lines in 3 ms instead of 60."""
 _TRUE, _FALSE = ("true", "false")
+
+BRACES = 'a text with braces needs quotes: "…{fact}…"'
+_BRACES = re.compile(r"\{\s*[a-z][a-z0-9_]*\s*\}")
+
+
+def _slot(node: yaml.MappingNode) -> str:
+    """The name in a text that begins with {name}, which YAML takes for a mapping of one key to nothing."""
+    if len(node.value) != 1 or not isinstance(node.value[0][0], yaml.ScalarNode):
+        return ""
+    key, value = node.value[0]
+    return str(key.value) if isinstance(value, yaml.ScalarNode) and not value.value and not value.style else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +95,8 @@ class Item:
 
     def text(self) -> str:
         """The text of a scalar; empty is refused."""
+        if isinstance(self.node, yaml.MappingNode) and _slot(self.node):
+            raise self.error(f"{{{_slot(self.node)}}} is read as a mapping here", BRACES)
         if not isinstance(self.node, yaml.ScalarNode):
             raise self.error("must be a single value")
         value = str(self.node.value).strip()
@@ -90,9 +104,9 @@ class Item:
             raise self.error("is empty", "write a value or leave the key out")
         return value
 
-    def words(self) -> dict[str, str]:
+    def words(self) -> Mapping[str, str]:
         """A text in both languages: {zh: …, en: …}."""
-        return {key: item.text() for key, item in self.fields(("zh", "en")).items()}
+        return MappingProxyType({key: item.text() for key, item in self.fields(("zh", "en")).items()})
 
     def choice(self, *allowed: str) -> str:
         """One of several words."""
@@ -141,10 +155,11 @@ def read(data: bytes, file: str) -> Item:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
+        braces = any(map(_BRACES.search, text.splitlines()[line - 1 : line]))
         raise RuleError(
             f"not YAML: {error.problem or error.context}",
             where=f"{file}:{line}",
-            mend="mind the indentation",
+            mend=BRACES if braces else "mind the indentation",
             line=line,
         ) from None
     except yaml.YAMLError as error:

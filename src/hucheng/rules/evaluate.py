@@ -6,14 +6,15 @@ import calendar
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
 from hucheng.errors import RuleError
 from hucheng.rules.arithmetic import divide
 from hucheng.rules.columns import fine
-from hucheng.rules.kinds import Value, written
+from hucheng.rules.complaints import said
+from hucheng.rules.kinds import Value
 from hucheng.rules.model import FactDeclared
 from hucheng.rules.tree import (
     Age,
@@ -39,7 +40,7 @@ Known = Mapping[str, Value | None]
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq, "<>": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge
 }  # fmt: skip
-_TEXT_NUMBER = re.compile(r"[+-]?\d{1,18}(\.\d{1,12})?")
+_TEXT_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,12})?")
 
 
 def months_later(day: date, months: int) -> date:
@@ -154,14 +155,14 @@ def admit(fact: FactDeclared, given: Any) -> Value | None:
                 found = date.fromisoformat(given)
             except ValueError:
                 found = None
-        elif isinstance(given, date) and not isinstance(given, datetime):
+        elif isinstance(given, datetime):
+            found = given.date() if given.time() == time.min and given.tzinfo is None else None
+        elif isinstance(given, date):
             found = given
     elif kind.name == "number" and not isinstance(given, bool):
         found = _number(fact, given)
     if found is None or not kind.holds(found):
-        raise RuleError(
-            f"{fact.name}: {given!r} is not {_domain(fact)}", where=fact.name, mend="correct the fact at its source"
-        )
+        raise RuleError(said(fact, given), where=fact.name, mend="correct the fact at its source")
     return found
 
 
@@ -194,14 +195,3 @@ def _number(fact: FactDeclared, given: Any) -> int | None:
 
 def _nearest(x: float) -> int:
     return int(Decimal(x).quantize(Decimal(1), rounding=ROUND_HALF_UP))
-
-
-def _domain(fact: FactDeclared) -> str:
-    kind = fact.kind
-    if kind.name == "boolean":
-        return "true or false"
-    if kind.name == "enum":
-        return "one of " + ", ".join(kind.values[:12])
-    low, high = (written(kind, date.fromordinal(e) if kind.name == "date" else e) for e in (kind.low, kind.high))
-    places = f" with at most {kind.scale} decimal places" if kind.name == "number" and not fact.rounding else ""
-    return f"within {low} to {high}" + (f" {fact.unit}" if fact.unit else "") + places

@@ -41,6 +41,8 @@ _REASONS: dict[Any, tuple[str, str]] = {
     exp.CurrentDate: ("current_date is not allowed: the date is given from outside", f"write {TODAY}"),
     exp.Div: ("“/” needs a declared rounding", "write round(a / b, 2), floor(a / b) or ceil(a / b)"),
     exp.IntDiv: ("“//” needs a declared rounding", "write floor(a / b)"),
+    exp.Mod: ("“%” is not allowed: there is no remainder in a rule", f"write a - b * floor(a / b); {_ALLOWED}"),
+    exp.DPipe: ("“||” is not allowed: a rule writes no text", f"compare words with = or IN; {_ALLOWED}"),
     exp.Subquery: ("a subquery is not allowed: a pack sees one person's facts", "make its result a fact"),
     exp.Select: ("a query is not allowed: a pack sees one person's facts", "make its result a fact"),
     exp.NullSafeEQ: ("<=> is not allowed: unknown equals nothing", "write ="),
@@ -66,9 +68,7 @@ def parse(text: str, names: Mapping[str, Node], fail: Fail) -> Node:
     try:
         found = sqlglot.parse(text, dialect="duckdb")
     except (sqlglot.errors.ParseError, sqlglot.errors.TokenError) as error:
-        first = error.errors[0] if isinstance(error, sqlglot.errors.ParseError) and error.errors else {}
-        reason = first.get("description") or str(error).splitlines()[0]
-        raise fail(f"not an expression: {reason}", _ALLOWED) from None
+        raise fail(f"not an expression: {_unread(error)}", _ALLOWED) from None
     except RecursionError:
         raise fail("the expression is nested too deeply", "split it into outcomes") from None
     if len(found) != 1 or found[0] is None:
@@ -89,6 +89,15 @@ class Names(dict[str, Node]):
     def __getitem__(self, name: str) -> Node:
         self.used.add(name)
         return super().__getitem__(name)
+
+
+def _unread(error: sqlglot.errors.ParseError | sqlglot.errors.TokenError) -> str:
+    """Where the parser stopped, in words of ours."""
+    first = error.errors[0] if isinstance(error, sqlglot.errors.ParseError) and error.errors else {}
+    if not first.get("highlight"):
+        return "a quotation mark or a bracket is not closed"
+    before = str(first.get("start_context") or "")[-30:]
+    return f"it cannot be read near “{first['highlight']}”" + (f", after “{before.strip()}”" if before.strip() else "")
 
 
 class Translation:
@@ -166,14 +175,13 @@ class Translation:
         if type(e) in _REASONS and not isinstance(e, exp.Div):
             raise self.fail(*_REASONS[type(e)])
         if type(e) not in _ARGS:
-            shown = e.sql(dialect="duckdb")[:60]
-            raise self.fail(f"“{shown}” is not allowed ({type(e).__name__})", _ALLOWED)
+            raise self.fail(f"“{e.sql(dialect='duckdb')[:60]}” is not allowed", _ALLOWED)
         for name, value in e.args.items():
             if name not in _ARGS[type(e)] and value not in (None, False, []):
                 if hasattr(value, "args"):
                     self._admit(value)
                 if not isinstance(e, exp.Div):  # a Div carries only the dialect's own flags
-                    raise self.fail(f"“{name}” is not allowed in {type(e).__name__}", _ALLOWED)
+                    raise self.fail(f"“{e.sql(dialect='duckdb')[:60]}” is not allowed in this form", _ALLOWED)
 
     def _foreign(self, value: str, kind: Kind) -> RuleError:
         near = [known for known in kind.values if known.lower() == value.lower()]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import pyarrow as pa
 
 from hucheng.errors import RuleError
 from hucheng.rules import document, reading
+from hucheng.rules.bulk import strict_sql
 from hucheng.rules.check import check
 from hucheng.rules.days import Days, days
 from hucheng.rules.difference import diff
@@ -22,29 +26,31 @@ from hucheng.rules.restate import restate
 from hucheng.rules.tables import decide
 from hucheng.tables import as_arrow, like
 
+Day = date | str
+"""A date of decision: a date, or ISO text."""
 
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Pack:
-    """A loaded rule pack; immutable, to be shared between threads."""
+    """A loaded rule pack; immutable, to be shared between threads. Dates may be given as ISO text, too."""
 
-    def __init__(self, contents: reading.Contents) -> None:
-        self._contents = contents
-        self.id: str = contents.id
-        self.title: Words = contents.title
-        self.basis: str = contents.basis
-        self.sources: tuple[str, ...] = contents.sources
-        self.note: Words = contents.note
-        self.versions: tuple[Version, ...] = contents.versions
-        self.hash: str = contents.digest
-        self.file: str = contents.file
+    id: str
+    title: Words
+    basis: str
+    sources: tuple[str, ...]
+    note: Words
+    versions: tuple[Version, ...]
+    hash: str
+    file: str
 
     def __repr__(self) -> str:
         return f"Pack({self.id!r}, {self.hash[:8]}, from {self.versions[0].in_force})"
 
-    def version(self, on: date | None = None) -> Version:
+    def version(self, on: Day | None = None) -> Version:
         """The version in force on a date; without a date the latest. RuleError before the first."""
-        if on is None:
+        day = day_of(on)
+        if day is None:
             return self.versions[-1]
-        day = on.date() if isinstance(on, datetime) else on
         for version in reversed(self.versions):
             if version.in_force <= day:
                 return version
@@ -54,7 +60,7 @@ class Pack:
             mend="give a later date",
         )
 
-    def decide(self, table: Any, on: date | None = None) -> Any:
+    def decide(self, table: Any, on: Day | None = None) -> Any:
         """Decide every row of a table and give the same kind of table back.
 
         Arrow table or record batch, Polars or pandas frame, DuckDB relation: id columns (passed through) and one column
@@ -72,7 +78,7 @@ class Pack:
     def explain(
         self,
         row: Mapping[str, Any],
-        on: date | None = None,
+        on: Day | None = None,
         outcomes: Collection[str] | None = None,
         *,
         nearest: bool = True,
@@ -91,7 +97,7 @@ class Pack:
         return explain(self.version(on), row, self._day(on), self.basis, outcomes, nearest)
 
     def questions(
-        self, known: Mapping[str, Any], on: date | None = None, outcomes: Collection[str] | None = None
+        self, known: Mapping[str, Any], on: Day | None = None, outcomes: Collection[str] | None = None
     ) -> dict[str, Any]:
         """What to ask next of one person, what may not be asked any more, and whether enough is known.
 
@@ -104,7 +110,7 @@ class Pack:
         """
         return questions(self.version(on), known, self._day(on), outcomes)
 
-    def check(self, on: date | None = None) -> list[Finding]:
+    def check(self, on: Day | None = None) -> list[Finding]:
         """What is wrong with the pack: gaps, overlaps, unreachable branches, useless facts, cliffs, names of nothing.
 
         Each version is proved for everybody on every day it is in force (the last one: see ``days``); a finding names
@@ -114,15 +120,14 @@ class Pack:
         >>> load("blood-pressure").check()
         []
         """
-        day = on.date() if isinstance(on, datetime) else on
+        day = day_of(on)
         return check(self.versions, self.versions if day is None else [self.version(day)], day)
 
-    def days(self, on: date | None = None) -> Days:
+    def days(self, on: Day | None = None) -> Days:
         """Days for which ``check`` proves the version in force on a date (without a date: the latest)."""
-        day = on.date() if isinstance(on, datetime) else on
-        return days(self.versions, self.version(day), day)
+        return days(self.versions, self.version(on), day_of(on))
 
-    def diff(self, other: Pack, on: date | None = None, other_on: date | None = None) -> list[dict[str, Any]]:
+    def diff(self, other: Pack, on: Day | None = None, other_on: Day | None = None) -> list[dict[str, Any]]:
         """Where the other pack (or this one on another date) decides differently: an example person an outcome.
 
         >>> from hucheng.rules import load
@@ -134,7 +139,23 @@ class Pack:
         other_day = other._day(other_on or on) or other.version(other_on or on).in_force
         return diff(self.version(on), other.version(other_on or on), day, other_day)
 
-    def restate(self, earlier: Any, facts: Any, on: date | None = None) -> Any:
+    def sql(self, schema: pa.Schema, on: Day | None = None, dialect: Literal["duckdb", "spark"] = "duckdb") -> str:
+        """The strict reading as one statement, for a table “hucheng_facts” with these columns, wherever it lies.
+
+        ``schema``: Arrow's, of just that table (``df.limit(0).toArrow().schema`` in Spark): the text depends on the
+        types. It gives the ids, one column an outcome, and ``_problem``, as ``decide`` does, but leaves more open
+        (docs/rules.md says what). The date stands in the text. RuleError for a column that is missing or of a wrong
+        type, and for numbers that the engine would not keep.
+
+        >>> import pyarrow as pa
+        >>> from hucheng.rules import load
+        >>> schema = pa.schema({"id": pa.int64(), "systolic": pa.int64(), "diastolic": pa.int64()})
+        >>> load("blood-pressure").sql(schema, dialect="spark").startswith("SELECT `i_0` AS `id`, CASE WHEN")
+        True
+        """
+        return strict_sql(self.version(on), schema, self._day(on), dialect)
+
+    def restate(self, earlier: Any, facts: Any, on: Day | None = None) -> Any:
         """Earlier decisions made again: who changes, by how much, from when.
 
         ``earlier``: ids, the outcomes as decided, and the column ``on`` with the date each was made for (or give the
@@ -151,15 +172,14 @@ class Pack:
         >>> found["before"], found["after"], str(found["from"])
         ('100.00', '500.00', '2026-03-01')
         """
-        day = on.date() if isinstance(on, datetime) else on
-        return like(facts, restate(self.version, as_arrow(earlier), as_arrow(facts), day))
+        return like(facts, restate(self.version, as_arrow(earlier), as_arrow(facts), day_of(on)))
 
-    def page(self, on: date | None = None) -> str:
+    def page(self, on: Day | None = None) -> str:
         """The pack as an HTML page in Chinese and English, with an example of each branch on a date."""
-        return page(self, on or self.versions[-1].in_force)
+        return page(self, day_of(on) or self.versions[-1].in_force)
 
-    def _day(self, on: date | None) -> date | None:
-        day = on.date() if isinstance(on, datetime) else on
+    def _day(self, on: Day | None) -> date | None:
+        day = day_of(on)
         if day is None and self.versions[-1].dated:
             raise RuleError(
                 f"{self.id} reckons with the date of the decision", where=self.file, mend="give the date (--on)"
@@ -167,7 +187,20 @@ class Pack:
         return day
 
 
-def load(path_or_name: str | Path, search: Sequence[Path] = ()) -> Pack:
+def day_of(on: Day | None) -> date | None:
+    """A date, also of ISO text (2026-01-31) and of an instant (its own calendar day); RuleError for anything else."""
+    if isinstance(on, str):
+        try:
+            if len(on) == 10:
+                return date.fromisoformat(on)
+        except ValueError:
+            pass
+    elif on is None or isinstance(on, date):
+        return on.date() if isinstance(on, datetime) else on
+    raise RuleError(f"{on!r} is not a date", where="on", mend="give a date, or write it as 2026-01-31")
+
+
+def load(path_or_name: str | Path, search: str | Path | Sequence[str | Path] = ()) -> Pack:
     """Load a pack from a file, or by its name from folders and from the apps that ship with Hucheng. RuleError.
 
     >>> from hucheng.rules import load
@@ -178,7 +211,7 @@ def load(path_or_name: str | Path, search: Sequence[Path] = ()) -> Pack:
     if path.suffix in (".yaml", ".yml") or path.is_file():
         return _load(path)
     name = str(path_or_name)
-    for folder in search:
+    for folder in map(Path, [search] if isinstance(search, str | Path) else search):
         if (folder / f"{name}.yaml").is_file():
             return _load(folder / f"{name}.yaml")
     shipped = names()
@@ -198,7 +231,7 @@ def names() -> dict[str, Path]:
 
 def loads(text: str, file: str = "<text>") -> Pack:
     """A pack from its text; ``file`` names it in messages. RuleError."""
-    return Pack(reading.contents(document.read(text.encode(), file)))
+    return _made(text.encode(), file)
 
 
 def _load(path: Path) -> Pack:
@@ -206,4 +239,9 @@ def _load(path: Path) -> Pack:
         data = path.read_bytes()
     except OSError as error:
         raise RuleError(f"cannot read the file: {error.strerror}", where=str(path), mend="check the path") from None
-    return Pack(reading.contents(document.read(data, str(path))))
+    return _made(data, str(path))
+
+
+def _made(data: bytes, file: str) -> Pack:
+    c = reading.contents(document.read(data, file))
+    return Pack(c.id, c.title, c.basis, c.sources, c.note, c.versions, c.digest, c.file)

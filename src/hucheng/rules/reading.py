@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from types import MappingProxyType as Fixed
 from typing import Any
 
 import yaml
 
 from hucheng.errors import RuleError
 from hucheng.rules import arithmetic as sums
+from hucheng.rules import labels
 from hucheng.rules.amending import inherited, refuse_added, whole
 from hucheng.rules.document import Item
 from hucheng.rules.grammar import CALENDAR, MOST_BRANCHES, TODAY, Names, Translation, parse
@@ -33,7 +34,6 @@ from hucheng.rules.tree import Const, Earlier, Fact, Node
 
 MOST_FACTS = 400
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_SLOT = re.compile(r"\{[^{}]*\}?|\}")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _PACK = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _TYPES = ("boolean", "integer", "decimal", "enum", "date")
@@ -69,6 +69,12 @@ def contents(root: Item) -> Contents:
         written.append(whole(item, written))
         version = _version(written[-1], item)
         refuse_added(item, version, versions)
+        same = next((place for place, each in enumerate(versions) if each.in_force == version.in_force), None)
+        if same is not None:
+            raise item.error(
+                f"two versions are in force from {version.in_force}; the other is in line {written[same].line}",
+                "give one of them another date, or make one version of both",
+            )
         if versions and version.in_force <= versions[-1].in_force:
             raise item.error(
                 f"in force from {version.in_force}, not after {versions[-1].in_force}", "list versions from old to new"
@@ -81,7 +87,7 @@ def contents(root: Item) -> Contents:
         top["title"].words(),
         top["basis"].text(),
         sources,
-        top["note"].words() if "note" in top else {},
+        top["note"].words() if "note" in top else Fixed({}),
         tuple(versions),
         digest(root.node),
         root.file,
@@ -148,8 +154,8 @@ def _version(item: Item, said: Item) -> Version:
         entry = fields["parameters"].entries()[name]
         parameters[name] = replace(parameter, used=name in scope.used, inherited=inherited(entry, said))
     return Version(
-        in_force, parameters, facts, tuple(constraints), outcomes, tuple(examples), acknowledged,
-        digest(item.node), item.file,
+        in_force, Fixed(parameters), Fixed(facts), tuple(constraints), Fixed(outcomes), tuple(examples),
+        Fixed(acknowledged), digest(item.node), item.file,
     )  # fmt: skip
 
 
@@ -226,7 +232,13 @@ def _parameter(name: str, item: Item) -> Parameter:
     elif isinstance(value, date):
         kind = Kind("date", low=value.toordinal(), high=value.toordinal())
     return Parameter(
-        name, kind, value, item.line, fields["source"].text(), _text(fields, "unit"), _words(fields, "title", name)
+        name,
+        kind,
+        value,
+        item.line,
+        fields["source"].text(),
+        _text(fields, "unit"),
+        labels.words(fields, "title", name),
     )
 
 
@@ -249,9 +261,9 @@ def _fact(name: str, item: Item) -> FactDeclared:
         if "prior" in ask:
             prior = tuple(each.number(FINEST) / 10**FINEST for each in ask["prior"].items())
     return FactDeclared(
-        name, kind, item.line, _words(fields, "title", name), _text(fields, "unit"), _text(fields, "source"),
+        name, kind, item.line, labels.words(fields, "title", name), _text(fields, "unit"), _text(fields, "source"),
         rounding, effort, intrusion, prior,  # type: ignore[arg-type]
-        "immutable" in fields and fields["immutable"].boolean(), _labels(fields, kind),
+        "immutable" in fields and fields["immutable"].boolean(), labels.labels(fields, kind),
     )  # fmt: skip
 
 
@@ -293,8 +305,8 @@ def _outcome(name: str, item: Item, scope: Mapping[str, Node], later: tuple[str,
     return OutcomeDeclared(
         name, _fitting(item, kind, tree), "range" in fields, sums.raised(tree, kind.scale, item.error)
         if kind.name == "number" else tree,
-        form, item.line, lines, _words(fields, "title", name), _text(fields, "basis"), _text(fields, "unit"),
-        _texts(fields, kind, scope), _labels(fields, kind),
+        form, item.line, lines, labels.words(fields, "title", name), _text(fields, "basis"), _text(fields, "unit"),
+        labels.texts(fields, kind, scope), labels.labels(fields, kind),
     )  # fmt: skip
 
 
@@ -353,35 +365,6 @@ def _text(fields: Mapping[str, Item], key: str) -> str | None:
     return fields[key].text() if key in fields else None
 
 
-def _words(fields: Mapping[str, Item], key: str, otherwise: str) -> Words:
-    return fields[key].words() if key in fields else {"zh": otherwise, "en": otherwise.replace("_", " ")}
-
-
-def _labels(fields: Mapping[str, Item], kind: Kind) -> Mapping[str, Words]:
-    return _by_value(fields["labels"], kind, ()) if "labels" in fields else {}
-
-
-def _texts(fields: Mapping[str, Item], kind: Kind, scope: Mapping[str, Node]) -> Mapping[str, Words]:
-    """The sentences by value; a slot that nothing fills is refused."""
-    if "text" not in fields:
-        return {}
-    found = _by_value(fields["text"], kind, ("unknown", "any"))
-    known = ["value", *(name for name, node in scope.items() if isinstance(node, Fact))]
-    for key, entry in fields["text"].entries().items():
-        for language, item in entry.entries().items():
-            for slot in _SLOT.findall(found[key][language]):
-                if slot[1:-1] not in known:
-                    near = difflib.get_close_matches(slot[1:-1], known, 1)
-                    mend = f"did you mean “{{{near[0]}}}”?" if near else f"known: {', '.join(known)}"
-                    raise item.error(f"nothing fills the slot {slot}", mend)
-    return found
-
-
-def _by_value(item: Item, kind: Kind, more: tuple[str, ...]) -> Mapping[str, Words]:
-    values = kind.values if kind.name == "enum" else ("true", "false") if kind.name == "boolean" else ()
-    return {key: entry.words() for key, entry in item.fields((), (*values, *more)).items()}
-
-
 def _example(
     item: Item, facts: Mapping[str, FactDeclared], outcomes: Mapping[str, OutcomeDeclared], start: date
 ) -> Example:
@@ -390,9 +373,9 @@ def _example(
     if on < start:
         raise fields["on"].error("is before this version")
 
-    def values(part: Item, declared: Mapping[str, Any]) -> dict[str, Value | None]:
+    def values(part: Item, declared: Mapping[str, Any]) -> Mapping[str, Value | None]:
         found = part.fields((), declared)
-        return {n: None if i.text() == "unknown" else _value(i, declared[n].kind) for n, i in found.items()}
+        return Fixed({n: None if i.text() == "unknown" else _value(i, declared[n].kind) for n, i in found.items()})
 
     given = values(fields["facts"], facts)
     return Example(

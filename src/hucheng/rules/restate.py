@@ -164,7 +164,11 @@ def _as_known(
     wanted = [name for name in version.facts if name in facts.column_names]
     if len(wanted) < len(version.facts):
         gone = next(name for name in version.facts if name not in wanted)
-        raise RuleError(f"the fact “{gone}” has no column", where=gone, mend="add it; leave it empty where unknown")
+        raise RuleError(
+            f"the fact “{gone}” has no column",
+            where=f"facts, column {gone}",
+            mend="add it; leave it empty where unknown",
+        )
     held = facts
     if SINCE in facts.column_names:
         since = _dates(facts.column(SINCE), SINCE)

@@ -157,6 +157,9 @@ def test_a_last_report_far_from_all_others_is_not_believed_until_it_is_repeated(
     assert found[-1, 2] == pytest.approx(400, rel=0.01)
     confirmed, doubted = believed(np.vstack([values, values[-1:]]), scale)
     assert not doubted.any() and confirmed[-1, 2] == 2400
+    steep = values.copy()
+    steep[-3:, 2] = [150, 600, 2400]
+    assert not believed(steep, scale)[1].any(), "a place that went up as steeply the week before goes on"
     everywhere = np.vstack([values[:-1], np.full((1, 5), 1200.0)])
     assert not believed(everywhere, scale)[1].any(), "where all places jump, it is the epidemic"
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as parquet
 import pytest
 from click.testing import CliRunner
 
-from hucheng.apps.epidemic import nowcast, rt
+from hucheng.apps.epidemic import nowcast, nowcast_fan, rt, rt_ribbon
 from hucheng.apps.epidemic.now import filling, simulation, triangle
 from hucheng.apps.epidemic.now.delays import Delay, generation, reporting
 from hucheng.apps.epidemic.now.nowcast import LEVELS
@@ -162,11 +162,14 @@ def test_a_delay_of_ones_own_is_used_as_it_is() -> None:
     assert shares == [1.0, 0.5, 0.0]
 
 
-def test_three_reports_are_answered_widely() -> None:
+def test_three_reports_are_answered_and_said_to_be_few() -> None:
     table = pa.table({"onset_date": ["2026-01-05", "2026-01-06", "2026-01-07"],
                       "report_date": ["2026-01-06", "2026-01-08", "2026-01-09"]})  # fmt: skip
-    found = nowcast(table)
+    notes: list[Note] = []
+    found = nowcast(table, notes=notes)
     value = found.column("value").to_numpy()
+    assert set(found.column("basis").to_pylist()) == {"few reports"}
+    assert notes[0].kind == "few"
     assert np.isfinite(value).all() and (value >= 0).all()
 
 
@@ -250,3 +253,18 @@ def test_an_own_delay_on_the_command_line(tmp_path: Path) -> None:
     assert reporting(6, 3).mean == pytest.approx(6, abs=0.05)
     done = CliRunner().invoke(front, [*words, "--delay", str(source)])
     assert "given twice" in str(done.exception) + done.output
+
+
+@pytest.mark.parametrize(("language", "word"), [("en", "Nowcast, median"), ("zh", "即时预测（中位数）")])
+def test_figures_speak_both_languages_and_take_any_table(language: str, word: str) -> None:
+    table, _ = revised(20, np.random.default_rng(13))
+    frame: Any = polars.from_arrow(table)
+    found = nowcast(frame)
+    figure = nowcast_fan(frame, found, ["a"], language=language)
+    assert word in {text.get_text() for text in figure.legends[0].get_texts()}
+    r = rt(found, generation_time=(3, 1.5))
+    assert len(rt_ribbon(r, language=language).axes) == 2
+    with pytest.raises(BadRequest, match="no place “z”"):
+        nowcast_fan(frame, found, ["z"])
+    with pytest.raises(BadRequest, match="no place “z”"):
+        rt_ribbon(r, ["z"])

@@ -1,4 +1,5 @@
-"""Reports that cannot be believed yet: a last value far from the one before while the other places moved otherwise."""
+"""Reports that cannot be believed yet: a last value far from the one before, while neither the other places nor the
+place itself moved so until then."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ def believed(values: Numbers, scale: Numbers) -> tuple[Numbers, NDArray[np.bool_
     if len(values) < 2:
         return found, doubted
     before, last = values[-2], values[-1]
-    roots = rooted(values[-2:], scale)
-    change = roots[1] - roots[0]
+    roots = rooted(values[-3:], scale)
+    change = roots[-1] - roots[-2]
     if np.isnan(change).all():
         return found, doubted
     usual = float(np.nanmedian(change)) if (~np.isnan(change)).sum() > 2 else 0.0
@@ -30,6 +31,8 @@ def believed(values: Numbers, scale: Numbers) -> tuple[Numbers, NDArray[np.bool_
     counting = 0.25 * rate**-0.75 * np.sqrt(many) / scale
     moving = 0.25 * rate**0.25 * RELATIVE
     with np.errstate(invalid="ignore"):
-        doubted = np.abs(change - usual) > BEYOND * np.sqrt(2 * counting**2 + moving**2)
-    found[-1] = np.where(doubted, counts_of(roots[0] + usual, scale), last)
+        own = np.nan_to_num(roots[-2] - roots[0], nan=usual) if len(roots) > 2 else np.full_like(change, usual)
+        away = np.maximum(change - np.maximum(usual, own), np.minimum(usual, own) - change)
+        doubted = away > BEYOND * np.sqrt(2 * counting**2 + moving**2)
+    found[-1] = np.where(doubted, counts_of(roots[-2] + usual, scale), last)
     return found, doubted

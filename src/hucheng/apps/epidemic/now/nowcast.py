@@ -17,7 +17,9 @@ Numbers = NDArray[np.float64]
 LEVELS = np.array([0.01, 0.025, *[round(0.05 * i, 2) for i in range(1, 20)], 0.975, 0.99])
 BACK = {1: 28, 7: 6}
 """Steps back from the last one that are nowcast."""
-REVISED, FILLED, ASSUMED = "revisions", "delays", "assumed"
+REVISED, FILLED, ASSUMED, SCARCE = "revisions", "delays", "assumed", "few reports"
+ENOUGH = 50
+"""Reports below which delays are hardly known."""
 NEAR_FINAL = 0.5
 """Share that a first report must hold of the final count for revisions to be learned as ratios."""
 FEWEST = 2
@@ -44,7 +46,7 @@ class Nowcast:
     share_sd: Numbers
     """(K, P) relative error of the share."""
     basis: list[str]
-    """(K,) learned from revisions, from delays, or assumed for want of past versions."""
+    """(K,) learned from revisions, from delays, from few reports, or assumed for want of past versions."""
     notes: tuple[Note, ...] = ()
 
 
@@ -78,6 +80,11 @@ def nowcast(
         share = np.where(middle > 0, reported / np.maximum(middle, 1e-9), 1.0)
         share_sd = np.where(middle > 0, (high - low) / 1.349 / np.maximum(middle, 1.0), 0.0)
     else:
+        if own is None and (many := float(np.nansum(seen.known[-1]))) < ENOUGH:
+            basis = [SCARCE] * len(steps)
+            notes.append(
+                Note("few", f"only {many:g} reports: what they show of the delays is hardly more than a guess")
+            )
         known = filling.shares(seen, own)
         quantiles = filling.filled(seen, known, levels, seed)[0][steps]
         share, share_sd = known.share[steps], np.sqrt(known.noise[steps])
