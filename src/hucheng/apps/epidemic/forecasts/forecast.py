@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hucheng.apps.epidemic.forecasts import baseline, learned, linear, trees
+from hucheng.apps.epidemic.forecasts import baseline, blend, growth, learned
 from hucheng.apps.epidemic.forecasts.features import features, filled
 from hucheng.apps.epidemic.forecasts.implausible import believed
-from hucheng.apps.epidemic.forecasts.rows import Rows, of_history, together
+from hucheng.apps.epidemic.forecasts.rows import STEP, Rows, of_history, together
 from hucheng.apps.epidemic.forecasts.scaling import Numbers, counts_of, scales
 from hucheng.apps.epidemic.forecasts.spread import LEVELS
 from hucheng.apps.epidemic.series import WEEK, Note, Series, day
 from hucheng.errors import BadRequest
 
 HORIZONS = 4
-BLEND = {"trees": 0.3, "calendar": 0.5, "linear": 0.2}
-"""Weight of each model's quantiles in the blend: trees that know no calendar, trees that know the turn of the year,
-the linear model. Chosen on past seasons by walking forward; docs/epidemic.md has what was tried."""
 ENOUGH = 400
 """Rows to learn from, below which there is only the baseline."""
 LATE = 2
@@ -80,6 +76,9 @@ def forecast(
     names = tuple(weekly.places[place] for place in kept)
     values = weekly.values[:, kept]
     scale = scales(names, values, people or {})
+    reported = observed.step == WEEK and not any(note.kind == "cumulative" for note in observed.notes)
+    if elsewhere is None and reported:
+        values = growth.grown(values, learned.growing(reference), behind - 1)
     values, doubted = believed(values, scale)
     notes += tuple(
         Note("doubted", "the last report is far from the one before: not believed yet", names[place],
@@ -94,11 +93,12 @@ def forecast(
         raise BadRequest("two weeks of reports are needed, and there is one", mend="give more weeks")
     now = filled(values, scale)[-1]
     moved = np.stack([np.tile(baseline.changes(rows, step), (len(names), 1)) for step in steps], axis=1)
-    learnt = [step for step in steps if (rows.known[:, -1] == step).any()]
+    learnt = [step for step in steps if (rows.known[:, STEP] == step).any()]
     if len(rows) >= ENOUGH and len(learnt) == len(steps):
         modelled = [place for place, name in enumerate(names) if made[name] == MODEL]
         known = features(values, weekly.days, scale, [len(values) - 1])
-        blended = _blend(rows, len(values), known, steps, seed, threads)
+        model = blend.fit(rows, len(values), np.random.default_rng(seed), threads)
+        blended = np.stack([model.quantiles(known, step, reported) for step in steps], axis=1)
         moved[modelled] = blended[modelled]
     else:
         reason = f"{len(rows)} weeks and places to learn from are too few for a model"
@@ -166,23 +166,6 @@ def _grades(weekly: Series) -> tuple[dict[str, str], dict[str, str]]:
         else:
             made[name] = MODEL
     return made, why
-
-
-def _blend(
-    rows: Rows, weeks: int, known: NDArray[np.float32], steps: Sequence[int], seed: int, threads: int
-) -> Numbers:
-    """(P, H, 23) changes of the fourth root: the weighted mean of the models' quantiles."""
-    with ThreadPoolExecutor(threads) as pool:
-        fitting: dict[str, Future[trees.Trees] | Future[linear.Linear]] = {
-            "trees": pool.submit(trees.fit, rows, weeks, np.random.default_rng(seed), without=("turn_of_year",)),
-            "calendar": pool.submit(trees.fit, rows, weeks, np.random.default_rng(seed + 1)),
-            "linear": pool.submit(linear.fit, rows, weeks, np.random.default_rng(seed + 2)),
-        }
-        models: dict[str, trees.Trees | linear.Linear] = {name: one.result() for name, one in fitting.items()}
-    found: Numbers = np.stack(
-        [sum(BLEND[name] * model.quantiles(known, step) for name, model in models.items()) for step in steps], axis=1
-    )
-    return found
 
 
 def levels() -> tuple[float, ...]:

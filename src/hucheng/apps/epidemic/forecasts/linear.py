@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hucheng.apps.epidemic.forecasts import spread
 from hucheng.apps.epidemic.forecasts.features import NAMES, NEEDS
 from hucheng.apps.epidemic.forecasts.rows import STEP, Rows
 from hucheng.apps.epidemic.forecasts.scaling import Numbers
@@ -17,78 +17,54 @@ CENTRE = (
     "all_change_1", "all_change_2", "all_change_4", "all_bend", "above_others",
 )  # fmt: skip
 RIDGE = 2.0
-FOLDS = 6
 
 
 @dataclass(frozen=True)
 class Linear:
     """Coefficients by weeks ahead."""
 
-    weeks: int
     columns: list[int]
-    centres: dict[int, Numbers]
-    spreads: dict[int, Numbers]
-    errors: dict[int, Numbers]
+    slopes: dict[int, Numbers]
 
-    def quantiles(self, known: NDArray[np.float32], step: int) -> Numbers:
-        """(P, 23) changes of the fourth root over ``step`` weeks."""
-        centre = _with_one(np.nan_to_num(known[:, self.columns])) @ self.centres[step]
-        scale = np.exp(_restlessness(known, self.weeks) @ self.spreads[step])
-        found: Numbers = centre[:, None] + scale[:, None] * self.errors[step][None, :]
+    def predict(self, known: NDArray[np.float32]) -> Numbers:
+        """(N,) of rows as `Rows.known`; what a row does not know counts as nothing."""
+        given = _with_one(np.nan_to_num(known[:, self.columns]))
+        found = np.zeros(len(known))
+        for step, slopes in self.slopes.items():
+            here = known[:, STEP] == step
+            found[here] = given[here] @ slopes
         return found
 
 
-def fit(rows: Rows, weeks: int, random: np.random.Generator) -> Linear:
-    """A ridge regression a step, over the features that ``weeks`` of history give; folds as for the trees."""
+def fit(rows: Rows, weeks: int, left_out: Sequence[NDArray[np.bool_]]) -> tuple[Linear, Numbers]:
+    """A ridge regression a step over the features that ``weeks`` of history give, the mean over the folds; and (N,)
+    what the fold that did not see a row says of it."""
     columns = [NAMES.index(name) for name in CENTRE if NEEDS[name] <= weeks]
-    steps = rows.known[:, STEP]
     whole = ~np.isnan(rows.known[:, columns]).any(axis=1)
-    centres, spreads, errors = {}, {}, {}
-    for step in np.unique(steps):
-        kept = whole & (steps == step)
-        if not kept.any():
-            continue
-        given, wanted, weight = _with_one(rows.known[kept][:, columns]), rows.change[kept], rows.weight[kept]
-        spans = given.std(axis=0)
-        size: Numbers = np.where(spans > 0, spans, 1.0).astype(np.float64)
-        missed, found = np.zeros(len(wanted)), list[Numbers]()
-        for left in spread.folds(rows.block[kept], FOLDS, random):
-            slopes = _ridge((given / size)[~left], wanted[~left], weight[~left])
-            missed[left] = wanted[left] - (given / size)[left] @ slopes
-            found.append(slopes / size)
-        moves = _restlessness(rows.known[kept], weeks)
-        root = np.sqrt(weight)
-        moved = np.linalg.lstsq(moves * root[:, None], spread.size(missed) * root, rcond=None)[0]
-        centres[int(step)] = np.mean(found, axis=0)
-        spreads[int(step)] = moved
-        errors[int(step)] = spread.quantiles(missed / np.exp(moves @ moved), weight)
-    return Linear(weeks, columns, centres, spreads, errors)
+    steps = np.unique(rows.known[whole, STEP]).astype(int).tolist()
+    each, unseen = list[Linear](), np.zeros(len(rows))
+    for left in left_out:
+        slopes = {}
+        for step in steps:
+            kept = whole & ~left & (rows.known[:, STEP] == step)
+            if kept.any():
+                slopes[step] = _ridge(_with_one(rows.known[kept][:, columns]), rows.change[kept], rows.weight[kept])
+        each.append(Linear(columns, slopes))
+        unseen[left] = each[-1].predict(rows.known[left])
+    mean = {step: np.mean([one.slopes[step] for one in each if step in one.slopes], axis=0) for step in steps}
+    return Linear(columns, mean), unseen
 
 
 def _ridge(given: Numbers, wanted: Numbers, weight: Numbers) -> Numbers:
-    """Weighted ridge regression, the constant not drawn towards nothing."""
+    """Weighted ridge regression on columns of like size, the constant not drawn towards nothing."""
+    spans = given.std(axis=0)
+    size = np.where(spans > 0, spans, 1.0)
+    even = given / size
     penalty = RIDGE * np.eye(given.shape[1])
     penalty[0, 0] = 0.0
-    found: Numbers = np.asarray(
-        np.linalg.solve(given.T @ (weight[:, None] * given) + penalty, given.T @ (weight * wanted)), np.float64
-    )
-    return found
+    found = np.linalg.solve(even.T @ (weight[:, None] * even) + penalty, even.T @ (weight * wanted))
+    return np.asarray(found / size, np.float64)
 
 
-def _with_one(given: NDArray[np.float32] | Numbers) -> Numbers:
+def _with_one(given: NDArray[np.float32]) -> Numbers:
     return np.column_stack([np.ones(len(given)), given]).astype(np.float64)
-
-
-def _restlessness(known: NDArray[np.float32], weeks: int) -> Numbers:
-    """(N, k) what the size of errors depends on."""
-
-    def of(name: str, missing: float = 0.0) -> Numbers:
-        found: Numbers = np.nan_to_num(known[:, NAMES.index(name)].astype(np.float64), nan=missing)
-        return found
-
-    columns = [np.ones(len(known)), of("level"), of("count"), np.abs(of("change_1"))]
-    if weeks >= NEEDS["noise"]:
-        columns.append(np.log(of("noise", 0.1) + 0.02))
-    if weeks >= NEEDS["restless"]:
-        columns.append(of("restless", 0.1))
-    return np.column_stack(columns)

@@ -13,6 +13,8 @@ from hucheng.apps.epidemic.forecasts.scaling import Numbers, rooted
 
 STEP = len(NAMES)
 """Column of the weeks ahead, behind the features."""
+REPORTED = STEP + 1
+"""Column that is 1 where the last weeks are as they were first reported, 0 where they had settled."""
 LARGE = 0.2
 """Power of a place's population with which its rows weigh."""
 PRIOR_WEEKS = 52
@@ -26,7 +28,7 @@ class Rows:
     """N rows to learn from."""
 
     known: NDArray[np.float32]
-    """(N, features + 1): `features`, then weeks ahead."""
+    """(N, features + 2): `features`, weeks ahead, whether as first reported."""
     change: Numbers
     """(N,) change of the fourth root of the rate over those weeks."""
     weight: Numbers
@@ -57,7 +59,7 @@ def of_history(values: Numbers, days: NDArray[np.datetime64], scale: Numbers, st
         there = [week for week in weeks if week + step < len(values)]
         if there:
             later[: len(there)] = roots[[week + step for week in there]] - held[there]
-        parts.append(np.column_stack([known, np.full(len(known), step, np.float32)]))
+        parts.append(ahead(known, step, False))
         moved.append(later.ravel())
         when.append(np.repeat(number[list(weeks)], values.shape[1]))
     change = np.concatenate(moved)
@@ -65,9 +67,15 @@ def of_history(values: Numbers, days: NDArray[np.datetime64], scale: Numbers, st
     return Rows(np.concatenate(parts)[kept], change[kept], np.ones(int(kept.sum())), np.concatenate(when)[kept])
 
 
+def ahead(known: NDArray[np.float32], step: int, reported: bool) -> NDArray[np.float32]:
+    """Features with the columns behind them."""
+    more = np.tile(np.array([step, reported], np.float32), (len(known), 1))
+    return np.column_stack([known, more])
+
+
 def nothing() -> Rows:
     """No rows."""
-    return Rows(np.zeros((0, STEP + 1), np.float32), np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
+    return Rows(np.zeros((0, REPORTED + 1), np.float32), np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
 
 
 def together(own: Rows, learned: Rows, weeks: int) -> Rows:

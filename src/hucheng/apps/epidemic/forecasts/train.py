@@ -10,8 +10,9 @@ count took its place.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -20,9 +21,12 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
-from hucheng.apps.epidemic.forecasts.features import NAMES, features, filled
+from hucheng.apps.epidemic.forecasts import growth, learned
+from hucheng.apps.epidemic.forecasts.features import features, filled
+from hucheng.apps.epidemic.forecasts.growth import Steps
 from hucheng.apps.epidemic.forecasts.implausible import believed
-from hucheng.apps.epidemic.forecasts.rows import Rows, of_history
+from hucheng.apps.epidemic.forecasts.rows import STEP, Rows, of_history
+from hucheng.apps.epidemic.forecasts.rows import ahead as ahead_of
 from hucheng.apps.epidemic.forecasts.scaling import rooted, scales
 from hucheng.apps.epidemic.series import WEEK, Columns, Series, population, vintages
 from hucheng.files import read
@@ -34,8 +38,6 @@ SETTLED = 2
 """Weeks after which a history is taken for what it was."""
 EVERY = 8
 """Versions from one whose history is taken as settled to the next."""
-RECENT = 12
-"""Versions over which it is seen what counts of an age become."""
 NEVER = date(9999, 1, 1)
 
 
@@ -45,60 +47,39 @@ class Part:
 
     known: date
     until: date
-    as_reported: bool
     rows: Rows
 
 
-def parts(known: Mapping[date, Series], people: Mapping[str, float]) -> Iterator[Part]:
-    """All rows of the versions of one history."""
+def steps(known: Mapping[date, Series]) -> Steps:
+    """How counts grew from each version of one history to the next."""
     days = sorted(known)
-    became = Became(known)
+    gain = [growth.step(known[one], known[other]) for one, other in pairwise(days)]
+    return Steps(np.array(days[1:], "datetime64[D]"), np.reshape(gain, (-1, growth.AGES)))
+
+
+def parts(known: Mapping[date, Series], people: Mapping[str, float], grew: Steps) -> Iterator[Part]:
+    """All rows of the versions of one history, each week grown by what was expected of it when it was read."""
+    known = {
+        day: replace(series, values=growth.grown(series.values, growth.expected(grew, np.datetime64(day))))
+        for day, series in known.items()
+    }
+    days = sorted(known)
     for place, day in enumerate(days):
-        yield from as_reported(known[day], [(one, known[one]) for one in days[place + 1 :]], people, became)
+        yield from as_reported(known[day], [(one, known[one]) for one in days[place + 1 :]], people)
     since = -np.inf
     for day in days[::EVERY]:
         series = known[day]
         scale = scales(series.places, series.values, people)
         found = of_history(series.values, series.days, scale, STEPS)
-        ahead = found.week + found.known[:, -1]
+        ahead = found.week + found.known[:, STEP]
         upto = _week(series) - SETTLED
         kept = (ahead > since) & (ahead <= upto) & (found.week % 2 == 0)  # neighbouring weeks tell nearly the same
         since = upto
-        yield Part(day, NEVER, False, _some(found, kept))
+        yield Part(day, NEVER, _some(found, kept))
 
 
-class Became:
-    """What counts of an age became once they were settled, over all places, as far as a version tells."""
-
-    def __init__(self, known: Mapping[date, Series]) -> None:
-        self._known = known
-        self._days = sorted(known)
-
-    def ratio(self, day: date, age: int) -> float:
-        """Settled count over the count at that age: the median of the last weeks that had settled by that day; 1 where
-        none had."""
-        last = self._known[day]
-        found = []
-        for earlier in [one for one in self._days if one < day][-RECENT:]:
-            first = self._known[earlier]
-            at = len(first.days) - 1 - age
-            if at < 0 or (last.days[-1] - first.days[at]).astype(int) < WEEK * READ[-1]:
-                continue
-            now = np.flatnonzero(last.days == first.days[at])
-            if first.places != last.places or not len(now):
-                continue
-            before, after = first.values[at], last.values[now[0]]
-            both = ~np.isnan(before) & ~np.isnan(after)
-            if before[both].sum() > 0:
-                found.append(float(after[both].sum() / before[both].sum()))
-        return float(np.median(found)) if len(found) >= 3 else 1.0
-
-
-def as_reported(
-    series: Series, later: Sequence[tuple[date, Series]], people: Mapping[str, float], became: Became
-) -> Iterator[Part]:
-    """Rows of the end of one version, against what later ones said of the weeks ahead: as first seen, brought to what
-    counts of that age became until then, and as revised."""
+def as_reported(series: Series, later: Sequence[tuple[date, Series]], people: Mapping[str, float]) -> Iterator[Part]:
+    """Rows of the end of one version, against what later ones said of the weeks ahead, as first seen and as revised."""
     scale = scales(series.places, series.values, people)
     values, _ = believed(series.values, scale)
     end = len(values) - 1
@@ -118,12 +99,10 @@ def as_reported(
                 continue
             order = {name: column for column, name in enumerate(one.places)}
             came = np.array([one.values[at[0], order[name]] if name in order else np.nan for name in series.places])
-            age = int((one.days[-1] - ahead).astype(int)) // WEEK
-            came = came * (became.ratio(day, age) if age < READ[-1] else 1.0)
             change = rooted(came, scale) - roots
-            known = np.column_stack([given, np.full(len(given), step, np.float32)])
+            known = ahead_of(given, step, True)
             whole = Rows(known, change, np.ones(len(known)), np.full(len(known), _week(series)))
-            yield Part(day, until, True, _some(whole, ~np.isnan(change)))
+            yield Part(day, until, _some(whole, ~np.isnan(change)))
 
 
 def _some(rows: Rows, kept: NDArray[np.bool_]) -> Rows:
@@ -141,18 +120,21 @@ def _week(series: Series) -> int:
 def main(files: Sequence[Path], people_file: Path | None, out: Path) -> None:
     """Write the rows of the versions in FILES."""
     people = population(read(people_file)) if people_file else {}
-    table = pa.concat_tables(
-        _table(part) for file in files for part in parts(dict(vintages(read(file), Columns())), people)
-    )
+    histories = [dict(vintages(read(file), Columns())) for file in files]
+    each = [steps(known) for known in histories]
+    grew = Steps(np.concatenate([one.known for one in each]), np.concatenate([one.gain for one in each]))
+    table = pa.concat_tables(_table(part) for known in histories for part in parts(known, people, grew))
     parquet.write_table(
         table, out, compression="zstd", compression_level=15, use_dictionary=["known", "until", "week", "step"]
     )
+    gains = {f"age_{age}": grew.gain[:, age].astype(np.float32) for age in range(growth.AGES)}
+    parquet.write_table(pa.table({"known": grew.known, **gains}), out.with_name(learned.GROWTH))
     click.echo(f"{table.num_rows} rows, {out.stat().st_size / 1e6:.1f} MB: {out}")
 
 
 def _table(part: Part) -> pa.Table:
     found = part.rows
-    columns = {name: pa.array(found.known[:, place].astype(np.float16)) for place, name in enumerate([*NAMES, "step"])}
+    columns = {name: pa.array(found.known[:, place].astype(np.float16)) for place, name in enumerate(learned.COLUMNS)}
     return pa.table(
         {
             **columns,
@@ -160,7 +142,6 @@ def _table(part: Part) -> pa.Table:
             "week": pa.array(found.week.astype(np.int32)),
             "known": pa.array(np.full(len(found), np.datetime64(part.known))),
             "until": pa.array(np.full(len(found), np.datetime64(part.until))),
-            "as_reported": pa.array(np.full(len(found), part.as_reported)),
         }
     )
 

@@ -1,4 +1,4 @@
-"""Boosted trees for the change of the count, and for how far off they are on weeks they did not see."""
+"""Boosted trees, one set for each fold of weeks left out: for the change of the count, and for the size of errors."""
 
 from __future__ import annotations
 
@@ -10,16 +10,12 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from hucheng.apps.epidemic.forecasts import spread
 from hucheng.apps.epidemic.forecasts.features import NAMES, NEEDS
-from hucheng.apps.epidemic.forecasts.rows import STEP, Rows
+from hucheng.apps.epidemic.forecasts.rows import REPORTED, STEP, Rows
 from hucheng.apps.epidemic.forecasts.scaling import Numbers
 
-FOLDS = 5
-CENTRE = {"num_leaves": 31, "min_data_in_leaf": 120}
-ROUNDS = 90
-SPREAD = {"num_leaves": 7, "min_data_in_leaf": 120}
-SPREAD_ROUNDS = 60
+CENTRE: dict[str, Any] = {"num_leaves": 31, "min_data_in_leaf": 120, "rounds": 90}
+SPREAD: dict[str, Any] = {"num_leaves": 7, "min_data_in_leaf": 120, "rounds": 60}
 ALWAYS: dict[str, Any] = {
     "objective": "l2", "learning_rate": 0.08, "feature_fraction": 0.6, "bagging_fraction": 0.6, "bagging_freq": 1,
     "lambda_l2": 1.0, "max_bin": 63, "verbosity": -1, "deterministic": True, "force_row_wise": True,
@@ -29,45 +25,32 @@ ALWAYS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Trees:
-    """Trees of each fold for centre and spread, and the quantiles of scaled errors by weeks ahead."""
+    """The sets of trees and the columns they know."""
 
     columns: list[int]
-    centres: list[lgb.Booster]
-    spreads: list[lgb.Booster]
-    errors: dict[int, Numbers]
+    models: list[lgb.Booster]
 
-    def quantiles(self, known: NDArray[np.float32], step: int) -> Numbers:
-        """(P, 23) changes of the fourth root over ``step`` weeks, of places known as `features` gives them."""
-        given = np.column_stack([known, np.full(len(known), step, np.float32)])[:, self.columns]
-        centre = np.mean([model.predict(given) for model in self.centres], axis=0)
-        scale = np.exp(np.mean([model.predict(given) for model in self.spreads], axis=0))
-        found: Numbers = centre[:, None] + scale[:, None] * self.errors[step][None, :]
-        return found
+    def predict(self, known: NDArray[np.float32]) -> Numbers:
+        """(N,) mean over the folds, of rows as `Rows.known`."""
+        return np.asarray(np.mean([model.predict(known[:, self.columns]) for model in self.models], axis=0))
 
 
-def fit(rows: Rows, weeks: int, random: np.random.Generator, without: Sequence[str] = ()) -> Trees:
-    """Trees over the features that ``weeks`` of history give, but for those of ``without``."""
-    columns = [place for place, name in enumerate(NAMES) if NEEDS[name] <= weeks and name not in without] + [STEP]
+def fit(
+    rows: Rows, wanted: Numbers, weeks: int, left_out: Sequence[NDArray[np.bool_]], settings: dict[str, Any],
+    random: np.random.Generator, without: Sequence[str] = (),
+) -> tuple[Trees, Numbers]:  # fmt: skip
+    """Trees for ``wanted`` (N,) over the features that ``weeks`` of history give, but for those of ``without``; and
+    (N,) what the set of the fold that did not see a row says of it."""
+    columns = [place for place, name in enumerate(NAMES) if NEEDS[name] <= weeks and name not in without]
+    columns += [STEP, REPORTED]
     given = rows.known[:, columns]
-    left_out = list(spread.folds(rows.block, FOLDS, random))
-    settings = {**ALWAYS, "seed": int(random.integers(1 << 30))}
-    centres, missed = _boost(given, rows.change, rows.weight, left_out, settings | CENTRE, ROUNDS)
-    size = spread.size(missed)
-    spreads, surprise = _boost(given, size, rows.weight, left_out, settings | SPREAD, SPREAD_ROUNDS)
-    scaled = missed / np.exp(size - surprise)
-    return Trees(columns, centres, spreads, spread.by_step(scaled, rows.weight, rows.known[:, STEP].astype(np.float64)))
-
-
-def _boost(
-    given: NDArray[np.float32], wanted: Numbers, weight: Numbers, left_out: list[NDArray[np.bool_]],
-    settings: dict[str, Any], rounds: int,
-) -> tuple[list[lgb.Booster], Numbers]:  # fmt: skip
-    """One model a fold, and (N,) the errors on the rows each did not see."""
-    whole = lgb.Dataset(given, wanted, weight=weight, params={"max_bin": settings["max_bin"]}, free_raw_data=False)
+    how = {**ALWAYS, **settings, "seed": int(random.integers(1 << 30))}
+    rounds = how.pop("rounds")
+    whole = lgb.Dataset(given, wanted, weight=rows.weight, params={"max_bin": how["max_bin"]}, free_raw_data=False)
     whole.construct()
-    models, missed = [], np.zeros(len(wanted))
+    models, unseen = [], np.zeros(len(wanted))
     for left in left_out:
-        model = lgb.train(settings, whole.subset(np.flatnonzero(~left).tolist()), rounds)
-        missed[left] = wanted[left] - model.predict(given[left])
+        model = lgb.train(how, whole.subset(np.flatnonzero(~left).tolist()), rounds)
+        unseen[left] = model.predict(given[left])
         models.append(model)
-    return models, missed
+    return Trees(columns, models), unseen
