@@ -80,6 +80,17 @@ def test_a_long_history_of_many_places_is_forecast_by_the_model_and_the_same_eac
     np.testing.assert_array_equal(made.quantiles, again.quantiles)
 
 
+def test_how_places_are_called_and_ordered_changes_nothing() -> None:
+    values = waves(places=9)
+    made = forecasting.forecast(weekly(values), REFERENCE, elsewhere=nothing())
+    turned = np.random.default_rng(3).permutation(9)
+    other = forecasting.forecast(
+        weekly(values[:, turned], places=tuple(f"q{n}" for n in range(9))), REFERENCE, elsewhere=nothing()
+    )
+    assert other.places == tuple(f"q{n}" for n in range(9))
+    np.testing.assert_array_equal(other.quantiles, made.quantiles[turned])
+
+
 def test_it_beats_the_baseline_on_waves_it_has_not_seen() -> None:
     from hucheng.apps.epidemic.scores import wis
 

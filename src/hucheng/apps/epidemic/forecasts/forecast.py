@@ -21,6 +21,8 @@ from hucheng.errors import BadRequest
 HORIZONS = 4
 ENOUGH = 400
 """Rows to learn from, below which there is only the baseline."""
+TOLD = 0.005
+"""Growth of the last week from which it is told."""
 LATE = 2
 """Weeks without any report before the reference date from which nothing is forecast."""
 RECENT = 8
@@ -68,7 +70,7 @@ def forecast(
             mend="give newer data, or an earlier reference date",
         )
     made, why = _grades(weekly)
-    kept = [place for place, name in enumerate(weekly.places) if made[name] != REFUSED]
+    kept = [place for place in _by_size(weekly.values) if made[weekly.places[place]] != REFUSED]
     if not kept:
         raise BadRequest(
             "no place can be forecast", where="; ".join(sorted(set(why.values()))), mend="give more weeks of reports"
@@ -76,9 +78,13 @@ def forecast(
     names = tuple(weekly.places[place] for place in kept)
     values = weekly.values[:, kept]
     scale = scales(names, values, people or {})
-    reported = observed.step == WEEK and not any(note.kind == "cumulative" for note in observed.notes)
+    reported = revised(observed)
     if elsewhere is None and reported:
-        values = growth.grown(values, learned.growing(reference), behind - 1)
+        remaining = learned.growing(reference)
+        values = growth.grown(values, remaining, behind - 1)
+        if abs(by := np.expm1(remaining[behind - 1])) >= TOLD:
+            what = f"the last week is taken to grow by {by:.0%} until it is settled, as in other histories"
+            notes += (Note("growth", what),)
     values, doubted = believed(values, scale)
     notes += tuple(
         Note("doubted", "the last report is far from the one before: not believed yet", names[place],
@@ -104,8 +110,22 @@ def forecast(
         reason = f"{len(rows)} weeks and places to learn from are too few for a model"
         why |= {name: reason for name in names if made[name] == MODEL}
         made |= dict.fromkeys(names, BASELINE)
-    counts = counts_of(now[:, None, None] + moved, scale[:, None, None])
-    return Forecast(reference, names, np.sort(counts, axis=2), made, why, weekly.notes + notes)
+    counts = np.sort(counts_of(now[:, None, None] + moved, scale[:, None, None]), axis=2)
+    back = sorted(range(len(kept)), key=lambda place: kept[place])
+    return Forecast(reference, tuple(names[place] for place in back), counts[back], made, why, weekly.notes + notes)
+
+
+def revised(observed: Series) -> bool:
+    """Whether last counts are taken to be revised later, as weekly reports are; daily counts and running totals are
+    taken as they stand."""
+    return observed.step == WEEK and not any(note.kind == "cumulative" for note in observed.notes)
+
+
+def _by_size(values: Numbers) -> list[int]:
+    """Places in an order that their names have no part in, so that a forecast does not change with how they are
+    called or listed."""
+    known = np.nan_to_num(values, nan=-1.0)
+    return sorted(range(values.shape[1]), key=lambda place: (float(known[:, place].sum()), *known[:, place].tolist()))
 
 
 def weeks_before(observed: Series, reference: date) -> tuple[Series, tuple[Note, ...]]:

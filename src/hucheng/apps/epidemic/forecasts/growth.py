@@ -17,9 +17,9 @@ from hucheng.apps.epidemic.series import WEEK, Series
 AGES = 8
 """Weeks after which a count is taken to grow no more."""
 HALF_LIFE = 10.0
-"""Weeks after which a step that was seen weighs half as much as a new one."""
+"""Weeks after which a step that was seen weighs half: what was learned long ago fades into no growth."""
 NONE_SEEN = 2.0
-"""Steps of no growth that are assumed before any is seen."""
+"""Steps of no growth that are assumed beside those that were seen."""
 USUAL = 0.2
 """A version with a larger step at any age is a new definition, or places that came back: it tells nothing of growth."""
 
@@ -59,7 +59,7 @@ def expected(steps: Steps, day: np.datetime64) -> Numbers:
     if not kept.any():
         return np.zeros(AGES)
     known, gain = steps.known[kept], steps.gain[kept]
-    weight = 0.5 ** ((known.max() - known).astype(float) / WEEK / HALF_LIFE)
+    weight = 0.5 ** ((day - known).astype(float) / WEEK / HALF_LIFE)
     told = ~np.isnan(gain)
     seen = np.where(told, gain, 0.0)
     mean = (weight[:, None] * seen).sum(axis=0) / ((weight[:, None] * told).sum(axis=0) + NONE_SEEN)
