@@ -1,4 +1,4 @@
-"""A group of commands of which each is imported only when it is called: help stays quick however heavy one is.
+"""What commands of the front door and of apps share: a group that imports each only when it is called, and dates.
 
 Imports nothing of ours but `errors`.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import ClassVar
+from datetime import date
+from typing import Any, ClassVar
 
 import click
 
@@ -36,3 +37,17 @@ class Commands(click.Group):
             return
         with formatter.section("Commands"):
             formatter.write_dl([(name, words) for name, (_, _, words) in self.table.items()])
+
+
+class Day(click.ParamType[date]):
+    """A date, written as 2026-01-31."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"“{value}” is not a date; write it as 2026-01-31", param, ctx)

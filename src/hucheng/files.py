@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv as text_csv
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,29 +103,33 @@ def read(path: Path) -> pa.Table:
 
 def write(table: pa.Table, path: Path) -> None:
     """A table as a file, whole or not at all: written beside it and then moved. BadRequest where it cannot be."""
-    kind = suffix(path)
-    aside = path.with_name(f".{path.name}.new")
-    try:
-        if kind == "parquet":
-            parquet.write_table(table, aside)
-        else:
-            with pa.output_stream(str(aside), compression="gzip" if path.suffix == ".gz" else None) as out:
-                csv.write_csv(table, out)
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise BadRequest(f"cannot write: {error.strerror or error}", where=str(path), mend="check the folder") from None
+    with Writer(path) as out:
+        out.write(table)
+
+
+def differences(schema: pa.Schema) -> dict[str, Any]:
+    """Options of a Parquet file in which numbers take the difference to the one before: half the time, a third of the
+    size, where few of them differ much."""
+    whole = [f.name for f in schema if pa.types.is_integer(f.type)]
+    whole += [f.name for f in schema if pa.types.is_decimal(f.type) and f.type.precision <= 18]
+    return {
+        "use_dictionary": [f.name for f in schema if f.name not in whole],
+        "column_encoding": dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
+        "store_decimal_as_integer": True,
+    }
 
 
 class Writer:
     """A file that takes tables of one schema, one after another; it stands whole or not at all.
 
-    Raises BadRequest where the suffix is unknown or the folder cannot be written.
+    ``options`` gives those of a Parquet file by its schema. Raises BadRequest where the suffix is unknown or the folder
+    cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, options: Callable[[pa.Schema], dict[str, Any]] | None = None) -> None:
         self._kind = suffix(path)
         self._path = path
+        self._options = options
         self._aside = path.with_name(f".{path.name}.new")
         self._out: Any = None
         self._writer: Any = None
@@ -134,16 +138,11 @@ class Writer:
         """Add rows."""
         try:
             if self._writer is None:
-                packed = "gzip" if self._path.suffix == ".gz" else None
-                self._out = pa.output_stream(str(self._aside), compression=packed)
-                kind = csv.CSVWriter if self._kind == "csv" else parquet.ParquetWriter
-                self._writer = kind(self._out, table.schema)
+                self._open(table.schema)
             self._writer.write_table(table)
         except OSError as error:
             self.close(done=False)
-            raise BadRequest(
-                f"cannot write: {error.strerror or error}", where=str(self._path), mend="check the folder"
-            ) from None
+            raise self._refused(error) from None
 
     def close(self, done: bool = True) -> None:
         """Put the file in its place, or take away what was written so far."""
@@ -155,8 +154,21 @@ class Writer:
                 out.close()
                 if done:
                     self._aside.replace(self._path)
+        except OSError as error:
+            raise self._refused(error) from None
         finally:
             self._aside.unlink(missing_ok=True)
+
+    def _open(self, schema: pa.Schema) -> None:
+        packed = "gzip" if self._path.suffix == ".gz" else None
+        self._out = pa.output_stream(str(self._aside), compression=packed)
+        if self._kind == "csv":
+            self._writer = csv.CSVWriter(self._out, schema)
+        else:
+            self._writer = parquet.ParquetWriter(self._out, schema, **(self._options(schema) if self._options else {}))
+
+    def _refused(self, error: OSError) -> BadRequest:
+        return BadRequest(f"cannot write: {error.strerror or error}", where=str(self._path), mend="check the folder")
 
     def __enter__(self) -> Writer:
         return self

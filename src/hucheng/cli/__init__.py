@@ -7,6 +7,7 @@ beside a running node owns nothing: it asks the steward over the local socket, u
 from __future__ import annotations
 
 import sys
+from importlib.metadata import entry_points
 from typing import Any
 
 import click
@@ -45,10 +46,9 @@ class Front(Commands):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_commands(ctx, formatter)
-        from hucheng.apps import load_apps
-
+        names = ", ".join(point.name for point in entry_points(group="hucheng.apps"))
         with formatter.section("Apps"):
-            formatter.write_dl([(app.name, app.titles["en"]) for app in load_apps() if app.commands is not None])
+            formatter.write_dl([("APP", f"the commands of an app, under its name; installed: {names}")])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -19,9 +19,9 @@ import pyarrow.parquet as parquet
 
 from hucheng.cli import print_json
 from hucheng.cli.answering import Answering
-from hucheng.cli.tablefile import Writer
+from hucheng.commands import Day
 from hucheng.errors import BadRequest, RuleError
-from hucheng.files import suffix, tables
+from hucheng.files import Writer, differences, suffix, tables
 from hucheng.rules import doubled, load
 from hucheng.rules.bulk import PROBLEM
 from hucheng.rules.columns import given
@@ -29,20 +29,6 @@ from hucheng.rules.model import Version
 from hucheng.rules.restate import finest
 from hucheng.rules.restate import restate as restated
 from hucheng.rules.tables import decided, in_order
-
-
-class Day(click.ParamType[date]):
-    """A date, written as 2026-01-31."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            self.fail(f"“{value}” is not a date; write it as 2026-01-31", param, ctx)
 
 
 def today() -> date:
@@ -78,7 +64,7 @@ def decide(pack: str, facts: Path, out: Path, on: date, as_json: bool) -> None:
         raise BadRequest("the decisions would replace the facts", where=str(out), mend="give --out another name")
     rows = reported = opened = 0
     marks: list[doubled.Marks] = []
-    with Writer(out) as writer, _progress(facts) as bar:
+    with Writer(out, differences) as writer, _progress(facts) as bar:
 
         def one(piece: tuple[pa.Table, bool, int]) -> tuple[pa.Table, doubled.Marks | None, int]:
             table, text, share = piece
@@ -262,7 +248,7 @@ def restate(pack: str, decisions: Path, facts: Path, out: Path, on: date | None,
     earlier, _ = _whole(decisions)
     known, text = _whole(facts)
     found = restated(loaded.version, earlier, known, on, text=text)
-    with Writer(out) as writer:
+    with Writer(out, differences) as writer:
         writer.write(found)
     told = _summary(found)
     for name, each in told["outcomes"].items():

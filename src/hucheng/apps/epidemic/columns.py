@@ -125,6 +125,13 @@ def words(column: pa.ChunkedArray) -> pa.Array:
     return pc.dictionary_encode(text(column)).combine_chunks()
 
 
+def coded(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:
+    """Numbers of the values of a column in their order, and how many there are."""
+    held = pc.dictionary_encode(column).combine_chunks()
+    order = np.asarray(pc.rank(held.dictionary, tiebreaker="dense")).astype(np.int64) - 1
+    return order[np.asarray(held.indices)], len(order)
+
+
 def rows(places: Sequence[int] | NDArray[np.intp]) -> str:
     """Rows of a file in words, the first row of values being row 1."""
     shown = ", ".join(str(int(place) + 1) for place in places[:SHOWN])

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from hucheng.apps.epidemic.charts import paper
@@ -87,9 +86,7 @@ def over_time(scores: pa.Table, models: Sequence[str], say: Say, log: bool = Tru
             mine = mine.sort_by("reference_date")
             one.plot(mine.column("reference_date").to_numpy(), mine.column(f"{column}_mean").to_numpy(), color=colour,
                      label=model, linewidth=1.2)  # fmt: skip
-        locator = AutoDateLocator()  # type: ignore[no-untyped-call]
-        one.xaxis.set_major_locator(locator)
-        one.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        paper.days(one)
         one.set_ylim(bottom=0)
         one.set_xlabel(say("Reference date"))
         one.set_ylabel(

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -71,9 +70,7 @@ def _panel(one: Any, rows: pa.Table, seen: Series, place: str, say: Say) -> None
             one.fill_between(x, bottom, at(high)[1], color=paper.COLOURS[0], alpha=dark, linewidth=0,
                              label=say("%(share)s %% interval", share=f"{(high - low) * 100:.0f}"))  # fmt: skip
         one.plot(*at(0.5), color=paper.COLOURS[0], linewidth=1.4, label=say("Nowcast, median"))
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
-    one.xaxis.set_major_locator(locator)
-    one.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    paper.days(one)
     one.set_ylim(bottom=0)
     one.set_title(place)
     one.set_ylabel(say("Events a day") if seen.step == 1 else say("Events a week"))

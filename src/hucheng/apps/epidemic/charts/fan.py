@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from hucheng.apps.epidemic.charts import paper
@@ -23,11 +22,7 @@ HISTORY = 26
 """Weeks of history that are drawn."""
 
 
-def _plain(text: str, **values: object) -> str:
-    return text % values if values else text
-
-
-def forecasts(observed: Series, made: Forecast, places: Sequence[str] = (), say: Say = _plain) -> Figure:
+def forecasts(observed: Series, made: Forecast, places: Sequence[str], say: Say) -> Figure:
     """One panel a place (the largest, where none is named): counts a week, 50, 80 and 95 % intervals, median."""
     weekly, _ = weeks_before(observed, made.reference)
     index = {name: place for place, name in enumerate(made.places)}
@@ -57,9 +52,7 @@ def forecasts(observed: Series, made: Forecast, places: Sequence[str] = (), say:
             one.plot(ends, fan[:, len(LEVELS) // 2], color=paper.COLOURS[0], linewidth=1.2, label=say("median"))
             one.set_title(name)
             one.set_ylim(bottom=0)
-            locator = AutoDateLocator(maxticks=5)  # type: ignore[no-untyped-call]
-            one.xaxis.set_major_locator(locator)
-            one.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+            paper.days(one, ticks=5)
             one.set_ylabel(say("New events a week") if panel % across == 0 else "")
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=5)

@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib import font_manager
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from hucheng.errors import BadRequest
@@ -64,6 +65,13 @@ def figure(rows: int = 1, columns: int = 1, width_mm: float = 180, height_mm: fl
     """An empty figure and its (rows, columns) array of axes; call it within `style`."""
     made = Chart(figsize=(width_mm * MM, height_mm * MM), layout="constrained")
     return made, made.subplots(rows, columns, squeeze=False)
+
+
+def days(one: Any, ticks: int | None = None) -> None:
+    """Dates along the x axis, as short as they can be read; at most so many ticks."""
+    locator = AutoDateLocator(maxticks=ticks)  # type: ignore[no-untyped-call]
+    one.xaxis.set_major_locator(locator)
+    one.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def save(made: Figure, path: Path) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from hucheng.apps.epidemic.charts import paper
@@ -57,9 +56,7 @@ def _panel(one: Any, rows: pa.Table, place: str, say: Say) -> None:
     for order, at in enumerate(np.flatnonzero(basis == "break")):
         label = None if order else say("Counts changed their meaning")
         one.axvspan(days[at] - step, days[at] + step, color=paper.COLOURS[1], alpha=0.1, linewidth=0, label=label)
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
-    one.xaxis.set_major_locator(locator)
-    one.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    paper.days(one)
     top = np.nanmax(np.where(data, column["R_0.95"], np.nan)) if data.any() else HIGHEST
     one.set_ylim(0, min(max(2.0, float(top) * 1.1), HIGHEST))
     one.set_title(place)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date
 from typing import Any, TypeVar
 
 import click
@@ -11,20 +10,6 @@ import click
 from hucheng.apps.epidemic.series import Columns
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class Day(click.ParamType[date]):
-    """A date, written as 2026-01-31."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            self.fail(f"“{value}” is not a date; write it as 2026-01-31", param, ctx)
 
 
 def column_options(command: Command) -> Command:

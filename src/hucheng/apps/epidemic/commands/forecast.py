@@ -15,10 +15,11 @@ from pathlib import Path
 
 import click
 
-from hucheng.apps.epidemic.commands.counts import Day, column_options, named
+from hucheng.apps.epidemic.commands.counts import column_options, named
 from hucheng.apps.epidemic.forecasts import forecast as forecasting
 from hucheng.apps.epidemic.forecasts import hubverse
 from hucheng.apps.epidemic.series import Series, observed, population, vintages
+from hucheng.commands import Day
 from hucheng.errors import BadRequest
 from hucheng.files import read, suffix, write
 
@@ -72,9 +73,9 @@ def forecast(
         click.echo(f"  {line}")
     click.echo(f"{out}")
     if chart is not None:
-        from hucheng.apps.epidemic.charts import fan, paper
+        from hucheng.apps.epidemic.charts import captions, fan, paper
 
-        paper.save(fan.forecasts(series, made, shown), chart)
+        paper.save(fan.forecasts(series, made, shown, captions.say_in("en")), chart)
         click.echo(f"{chart}")
 
 

@@ -24,6 +24,14 @@ def _not_before(values, low, high, least):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _able(arrive, low, high, begin, end, need, reach):  # type: ignore[no-untyped-def]
+    """Those of the rows from ``low`` to ``high`` whose arrival lets a stay of at most ``reach`` seconds share ``need``
+    with [begin, end)."""
+    low = _not_before(arrive, low, high, begin + need - reach)
+    return low, _not_before(arrive, low, high, end - need + 1)
+
+
+@compiled
 def overlaps(person, arrive, leave, offsets, reach, place, begin, end, case, need, count):  # type: ignore[no-untyped-def]
     """Set ``count`` of each case's stay to how many stays overlap it for at least ``need`` seconds."""
     kinds = len(reach)
@@ -35,8 +43,7 @@ def overlaps(person, arrive, leave, offsets, reach, place, begin, end, case, nee
                 low, high = offsets[first + kind], offsets[first + kind + 1]
                 if low == high or reach[kind] < need:
                     continue
-                low = _not_before(arrive, low, high, begin[one] + need - reach[kind])
-                high = _not_before(arrive, low, high, end[one] - need + 1)
+                low, high = _able(arrive, low, high, begin[one], end[one], need, reach[kind])
                 for row in range(low, high):
                     shared = min(np.int64(leave[row]), end[one]) - max(np.int64(arrive[row]), begin[one])
                     found += (shared >= need) & (person[row] != case[one])
@@ -55,8 +62,7 @@ def anybody(person, arrive, leave, offsets, reach, place, begin, end, case, ther
             low, high = offsets[first + kind], offsets[first + kind + 1]
             if low == high:
                 continue
-            low = _not_before(arrive, low, high, begin[one] + 1 - reach[kind])
-            high = _not_before(arrive, low, high, end[one])
+            low, high = _able(arrive, low, high, begin[one], end[one], 1, reach[kind])
             for row in range(low, high):
                 if leave[row] > begin[one] and person[row] != case[one]:
                     there[one] = True
@@ -79,8 +85,7 @@ def fill(  # type: ignore[no-untyped-def]
                 low, high = offsets[first + kind], offsets[first + kind + 1]
                 if low == high or reach[kind] < need:
                     continue
-                low = _not_before(arrive, low, high, begin[one] + need - reach[kind])
-                high = _not_before(arrive, low, high, end[one] - need + 1)
+                low, high = _able(arrive, low, high, begin[one], end[one], need, reach[kind])
                 for row in range(low, high):
                     since = max(np.int64(arrive[row]), begin[one])
                     until = min(np.int64(leave[row]), end[one])

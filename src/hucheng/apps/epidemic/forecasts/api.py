@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from hucheng.apps.epidemic.charts import fan
+from hucheng.apps.epidemic.charts.captions import say_in
 from hucheng.apps.epidemic.forecasts import forecast as forecasting
 from hucheng.apps.epidemic.forecasts import hubverse
 from hucheng.apps.epidemic.series import Columns, observed
@@ -40,7 +41,7 @@ def forecast_fan(
 ) -> Figure:  # fmt: skip
     """A figure: history, 50, 80 and 95 % intervals and median of the named places, or of the largest."""
     made = _made(counts, reference_date, population, columns)
-    return fan.forecasts(observed(counts, columns), made, places)
+    return fan.forecasts(observed(counts, columns), made, places, say_in("en"))
 
 
 def _made(counts: Any, reference_date: date | str, population: Any, columns: Columns | None) -> forecasting.Forecast:

@@ -14,7 +14,6 @@ from hucheng.apps.epidemic.forecasts.features import features, filled
 from hucheng.apps.epidemic.forecasts.implausible import believed
 from hucheng.apps.epidemic.forecasts.rows import STEP, Rows, of_history, together
 from hucheng.apps.epidemic.forecasts.scaling import Numbers, counts_of, scales
-from hucheng.apps.epidemic.forecasts.spread import LEVELS
 from hucheng.apps.epidemic.series import WEEK, Note, Series, day
 from hucheng.errors import BadRequest
 
@@ -186,8 +185,3 @@ def _grades(weekly: Series) -> tuple[dict[str, str], dict[str, str]]:
         else:
             made[name] = MODEL
     return made, why
-
-
-def levels() -> tuple[float, ...]:
-    """The levels that are forecast."""
-    return tuple(float(level) for level in LEVELS)

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from matplotlib.figure import Figure
 
 from hucheng.apps.epidemic.charts import calibration
+from hucheng.apps.epidemic.charts.captions import say_in
 from hucheng.apps.epidemic.scores import score as scoring
 from hucheng.apps.epidemic.scores import submissions
 from hucheng.tables import like
@@ -39,9 +40,7 @@ def calibration_chart(forecasts: Any, truth: Any, model: str = "forecast") -> Fi
     whole, scores = _scored(forecasts, truth, None, model)
     there = sorted(pc.unique(scores.column("model")).to_pylist())
     rows = [one for season in scoring.summary(scores, whole, None, there) for one in season["models"]]
-    return calibration.reliability(
-        rows, whole.levels.tolist(), lambda text, **values: text % values if values else text
-    )
+    return calibration.reliability(rows, whole.levels.tolist(), say_in("en"))
 
 
 def _scored(forecasts: Any, truth: Any, against: Any, model: str) -> tuple[submissions.Forecasts, pa.Table]:

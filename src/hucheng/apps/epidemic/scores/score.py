@@ -197,13 +197,8 @@ def _number(value: float) -> float | None:
 
 def _numbered(keys: list[pa.ChunkedArray]) -> tuple[NDArray[np.int64], int]:
     """Numbers of the distinct rows of some columns, in their order, and how many there are."""
-    coded = []
-    for key in keys:
-        held = pc.dictionary_encode(key).combine_chunks()
-        order = np.asarray(pc.rank(held.dictionary, tiebreaker="dense")).astype(np.int64) - 1
-        coded.append(order[np.asarray(held.indices)])
-    flat = np.ravel_multi_index(coded, [int(one.max()) + 1 for one in coded])
-    found, at = np.unique(flat, return_inverse=True)
+    coded, sizes = zip(*map(columns.coded, keys), strict=True)
+    found, at = np.unique(np.ravel_multi_index(coded, sizes), return_inverse=True)
     return at.astype(np.int64), len(found)
 
 

@@ -116,7 +116,7 @@ def complete(rows: pa.Table, levels: Sequence[float] | NDArray[np.float64]) -> F
     if not kept.any():
         raise BadRequest("no forecast gives these levels", mend=f"there are: {_some(np.unique(given))}")
     rows, place = rows.filter(pa.array(kept)), place[kept]
-    coded, sizes = zip(*(_coded(rows.column(name)) for name in ("model", *TASK)), strict=True)
+    coded, sizes = zip(*(columns.coded(rows.column(name)) for name in ("model", *TASK)), strict=True)
     flat = np.ravel_multi_index(coded, sizes)
     tasks, first, at = np.unique(flat, return_index=True, return_inverse=True)
     cell = at * len(wanted) + place
@@ -139,13 +139,6 @@ def complete(rows: pa.Table, levels: Sequence[float] | NDArray[np.float64]) -> F
         (np.diff(grid[whole], axis=1) < -1e-9).any(axis=1),
         {one["values"]: one["counts"] for one in lacking},
     )
-
-
-def _coded(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:
-    """Numbers of the values of a column in their order, and how many there are."""
-    held = pc.dictionary_encode(column).combine_chunks()
-    order = np.asarray(pc.rank(held.dictionary, tiebreaker="dense")).astype(np.int64) - 1
-    return order[np.asarray(held.indices)], len(order)
 
 
 def _model_of(path: Path) -> str:
