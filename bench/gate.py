@@ -282,10 +282,10 @@ def feed(home: Path) -> None:
     place = 0
     while True:
         began = time.time()
-        some = [(place + n) % PEOPLE for n in range(1_000)]
+        told = [(place + n) % PEOPLE for n in range(1_000)]
         place += 1_000
         # in the place of the newest: what a device sends is more, what a day holds stays the same
-        _write(current, "bed", numbers, some, [now + int(began) % 1_000] * len(some))
+        _write(current, "bed", numbers, told, [now + int(began) % 1_000] * len(told))
         time.sleep(max(0.0, 1.0 - (time.time() - began)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ HUBS = (
     ("flu, both seasons", "flusight", date(2023, 9, 1), date(2025, 8, 1)),
     ("COVID 2024/25", "covidhub", date(2024, 9, 1), date(2025, 8, 1)),
 )
-WORLDS: tuple[dict[str, float], ...] = (
+WORLDS: tuple[dict[str, Any], ...] = (
     {},
     {"size": 8, "imported": 0.1},
     {"noise": 0.2, "dispersion": 0.2},

@@ -47,12 +47,17 @@ WORDS: list[str] = []
 """Every word of every pack: a word is its place here."""
 
 
+def _kinds(version: Version) -> dict[str, Kind]:
+    facts = {name: fact.kind for name, fact in version.facts.items()}
+    return facts | {name: outcome.kind for name, outcome in version.outcomes.items()}
+
+
 def number_words(names: Sequence[str]) -> None:
     """Fill WORDS for some packs, the same way every time."""
     found: set[str] = set()
     for version in (version for name in names for version in load(name).versions):
-        for declared in (*version.facts.values(), *version.outcomes.values()):
-            found.update(declared.kind.values)
+        for kind in _kinds(version).values():
+            found.update(kind.values)
     WORDS[:] = sorted(found)
 
 
@@ -136,9 +141,9 @@ def system(packs: list[tuple[Pack, Version]]) -> Any:
     kinds = {"boolean": bool, "number": int, "enum": int, "date": date}
     for pack, version in packs:
         prefix = pack.id.replace("-", "_")
-        for name, declared in {**version.facts, **version.outcomes}.items():
+        for name, kind in _kinds(version).items():
             body: dict[str, Any] = {
-                "value_type": kinds[declared.kind.name], "entity": person, "definition_period": DateUnit.DAY,
+                "value_type": kinds[kind.name], "entity": person, "definition_period": DateUnit.DAY,
                 "label": name,
             }  # fmt: skip
             if name in version.outcomes:

@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ import yaml
 from bench.people import people
 from bench.table import Figure
 from hucheng.rules import load, names
+from hucheng.rules.model import Version
 
 ON = date(2026, 3, 1)
 TEN = (
@@ -65,20 +67,26 @@ def _plain(name: str) -> str:
 
 def ours(folder: Path, packs: Sequence[str]) -> None:
     """As ``hucheng rules decide`` does it, one pack after the other."""
-    from hucheng.cli.rules import _Writer, words_of
-    from hucheng.files import tables
-    from hucheng.rules.tables import decided, in_order
+    from hucheng.cli.rules import words_of
+    from hucheng.files import Writer, differences, tables
+    from hucheng.rules.tables import in_order
 
     spent = {}
     for name in packs:
         begin = time.perf_counter()
         version = load(name).version(ON)
-        with _Writer(folder / f"{name}.ours.parquet") as writer:
+        with Writer(folder / f"{name}.ours.parquet", differences) as writer:
             pieces = tables(folder / f"{name}.parquet", words_of(version))
-            for result in in_order(lambda piece, v=version: decided(v, piece[0], ON, text=piece[1]), pieces):
+            for result in in_order(partial(_decided, version), pieces):
                 writer.write(result)
         spent[name] = round(time.perf_counter() - begin, 2)
     _told(sum(spent.values()), spent)
+
+
+def _decided(version: Version, piece: tuple[pa.Table, bool, int]) -> pa.Table:
+    from hucheng.rules.tables import decided
+
+    return decided(version, piece[0], ON, text=piece[1])
 
 
 def raw(folder: Path, packs: Sequence[str]) -> None:

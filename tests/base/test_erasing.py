@@ -116,7 +116,7 @@ def test_the_next_wearer_of_a_device_keeps_what_is_hers(tmp_path: Path) -> None:
     [kept] = Quarantine(tmp_path / "lake").rows()
     assert "998" in kept["raw"]
     reader = CurrentReader(tmp_path, 1, stale_s=0)
-    assert [r.value for r in reader.recent(0, CUFF, ["systolic_bp"], 0, later)] == [[130]]
+    assert [r.value.tolist() for r in reader.recent(0, CUFF, ["systolic_bp"], 0, later)] == [[130]]
     reader.close()
     keeper.close()
     assert naming(tmp_path, MARY) == []

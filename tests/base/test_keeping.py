@@ -174,8 +174,8 @@ def test_current_values_are_read_by_another_process_hand_and_bounded_by_the_cont
     reader = CurrentReader(tmp_path, 1, stale_s=0)
     day = reader.recent(0, "d0", ["systolic_bp"], NOW_US - 24 * HOUR, NOW_US)[0]
     assert len(day.value) == 25 and (np.diff(day.observed_us) < 0).all()
-    assert reader.recent(0, "d0", ["systolic_bp"], 0, NOW_US, 2)[0].value[1:] == [101]
-    assert reader.last(0, "d1", ["systolic_bp"])[0].resident_id == ["r1"]
+    assert reader.recent(0, "d0", ["systolic_bp"], 0, NOW_US, 2)[0].value.tolist()[1:] == [101]
+    assert reader.last(0, "d1", ["systolic_bp"])[0].resident_id == "r1"
     assert reader.offsets()[0].counts.accepted == 73
     keeper.take([message(3, [one(device="d2", at=NOW_US + 48 * HOUR)], received=NOW_US + 48 * HOUR)])
     commit(keeper)
@@ -201,7 +201,7 @@ def test_a_device_whose_readings_are_erased_leaves_nothing_and_can_begin_anew(tm
     assert [(row[0], row[3]) for row in stored(tmp_path)] == [("d0", 125), ("d1", 120)]
     assert Quarantine(tmp_path / "lake").counts() == {}
     reader = CurrentReader(tmp_path, 1, stale_s=0)
-    assert [r.value for r in reader.recent(0, "d0", ["systolic_bp"], 0, NOW_US)] == [[125]]
+    assert [r.value.tolist() for r in reader.recent(0, "d0", ["systolic_bp"], 0, NOW_US)] == [[125]]
     reader.close()
     keeper.close()
     keeper = open_keeper(tmp_path, register)

@@ -7,35 +7,41 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
+from itertools import islice, takewhile
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import numpy as np
 from msgspec import Struct
-from rocksdict import AccessType, BlockBasedOptions, Cache, Options, Rdict
+from numpy.typing import NDArray
+from rocksdict import AccessType, BlockBasedOptions, Cache, Options, Rdict, ReadOptions
 
 from hucheng.base.current import OFFSET, TIME_BIAS, VALUE_TYPE, Offset, key_time, prefix_of
 from hucheng.base.devices import Ints
 from hucheng.errors import LakeError
 
+Entry = tuple[bytes, bytes]
 CACHE_BYTES = 256 << 20
 PATIENCE = 4
 """While somebody catches up, others read what is there, unless it is so many times older than promised."""
 
 
 class Series(Struct, frozen=True):
-    """Kept readings of one device and metric, newest first; one entry a reading. Times in µs since 1970 (UTC)."""
+    """Kept readings of one device and metric, newest first; one entry a reading. Times in µs since 1970 (UTC).
+
+    ``resident_id``: one name where all are of the same wearer.
+    """
 
     device_id: str
     metric: str
-    resident_id: list[str]
+    resident_id: str | list[str]
     observed_us: Ints
-    value: list[float]
+    value: NDArray[np.float64]
     received_us: Ints
-    seq: list[int]
-    simulated: list[bool]
+    seq: Ints
+    simulated: NDArray[np.bool_]
 
 
 class CurrentReader:
@@ -93,17 +99,9 @@ class _Part:
         found: list[Series] = []
         for metric in metrics:
             prefix = prefix_of(device, metric)
-            low = prefix + key_time(since_us)
-            times: list[bytes] = []
-            bodies: list[bytes] = []
-            for key, body in islice(db.items(backwards=True, from_key=prefix + key_time(until_us)), limit):
-                assert isinstance(key, bytes)
-                if key < low:
-                    break
-                times.append(key[-8:])
-                bodies.append(body)
-            if times:
-                found.append(self._series(db, device, metric, times, bodies))
+            kept = _walk(db, prefix + key_time(since_us), prefix + key_time(until_us), limit)
+            if kept:
+                found.append(self._series(db, device, metric, kept))
         return found
 
     def offset(self) -> Offset:
@@ -117,12 +115,15 @@ class _Part:
                 self._db.close()
                 self._db = None
 
-    def _series(self, db: Rdict, device: str, metric: str, times: list[bytes], bodies: list[bytes]) -> Series:
-        stamps = np.frombuffer(b"".join(times), ">u8").astype(np.uint64) - np.uint64(TIME_BIAS)
-        body = np.frombuffer(b"".join(bodies), VALUE_TYPE)
+    def _series(self, db: Rdict, device: str, metric: str, kept: Sequence[Entry]) -> Series:
+        size = len(kept[0][0])  # every key of a series is as long
+        keys = np.frombuffer(b"".join([key for key, _ in kept]), np.uint8).reshape(-1, size)
+        stamps = keys[:, -8:].copy().view(">u8").ravel().astype(np.uint64) - np.uint64(TIME_BIAS)
+        body = np.frombuffer(b"".join([body for _, body in kept]), VALUE_TYPE)
         people = body["resident"]
+        residents: str | list[str]
         if (people == people[0]).all():
-            residents = [self._resident(db, int(people[0]))] * len(people)
+            residents = self._resident(db, int(people[0]))
         else:
             residents = [self._resident(db, number) for number in people.tolist()]
         return Series(
@@ -130,10 +131,10 @@ class _Part:
             metric,
             residents,
             stamps.astype(np.int64),
-            body["value"].tolist(),
-            body["received"].astype(np.int64),
-            body["seq"].tolist(),
-            body["simulated"].astype(bool).tolist(),
+            body["value"].copy(),
+            body["received"].copy(),
+            body["seq"].copy(),
+            body["simulated"].astype(bool),
         )
 
     def _resident(self, db: Rdict, number: int) -> str:
@@ -177,6 +178,22 @@ class _Part:
             return self._db
         finally:
             self._lock.release()
+
+
+def _walk(db: Rdict, low: bytes, high: bytes, limit: int | None) -> list[Entry]:
+    """Entries between two keys, both included, newest first.
+
+    Forwards costs a quarter of backwards, an entry; backwards is for the end of what is longer than ``limit``.
+    """
+    if limit is None or limit > 1:
+        reach = ReadOptions()
+        reach.set_iterate_upper_bound(high + b"\0")
+        ahead = cast("Iterable[Entry]", db.items(from_key=low, read_opt=reach))
+        found = list(islice(ahead, None if limit is None else limit + 1))
+        if limit is None or len(found) <= limit:
+            return found[::-1]
+    back = cast("Iterable[Entry]", db.items(backwards=True, from_key=high))
+    return list(takewhile(lambda entry: entry[0] >= low, islice(back, limit)))
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -31,7 +31,7 @@ from hucheng.gate.principals import Principal, Principals
 from hucheng.gate.purposes import Purpose, Purposes, Request
 from hucheng.gate.shaping import hand_out, named_in, shape
 from hucheng.gate.standing import Sink, StandingView
-from hucheng.gate.stores import Read, ReadingStore, RegisterStore, Store, named
+from hucheng.gate.stores import Read, ReadingStore, RegisterStore, Store, named, whose
 from hucheng.gate.together import Together
 from hucheng.gate.views import Part, View, another
 from hucheng.gate.witness import STRANGER, Witness
@@ -387,9 +387,8 @@ class Gate:
         assert part is not None
         hidden = {f.name for f in part.contract.fields if f.classification == "sensitive"}
         rows = self._registers.all(dataset, sealed=bool(hidden & named_in(part.use, part.contract)))
-        rows = [rows[n] for n in shape(part.contract, part.use, rows)]
-        person = part.contract.person
-        people = {row[person] for row in rows if row.get(person)} if person else set()
+        kept = shape(part.contract, part.use, rows)
+        people = whose(kept, part.contract.person) - {None, ""} if part.contract.person else set()
         sink(
             Entry(
                 at=self._clock(),
@@ -400,10 +399,10 @@ class Gate:
                 fields=(part.use.fields,),
                 action="register",
                 policy=part.policy,
-                counts={"rows": len(rows), "people": len(people)},
+                counts={"rows": len(kept), "people": len(people)},
                 people=tuple(people),
                 ref=secrets.token_hex(8),
                 **asked_by(who),
             )
         )
-        return table(part.contract, hand_out(part.contract, part.use, rows), part.use.fields)
+        return table(part.contract, hand_out(part.contract, part.use, kept), part.use.fields)

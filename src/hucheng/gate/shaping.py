@@ -16,6 +16,8 @@ from hucheng.base.contracts import Contract, Use
 from hucheng.base.expressions import checked
 from hucheng.base.lake import connection
 from hucheng.errors import ContractError, HuchengError, Refused
+from hucheng.gate.columns import Columns
+from hucheng.gate.stores import Rows
 
 _ARROW: dict[str, pa.DataType] = {
     "string": pa.string(),
@@ -113,56 +115,71 @@ def named_in(use: Use, contract: Contract) -> set[str]:
     return (inside | set(use.fields)) & set(contract.field_names)
 
 
-def shape(contract: Contract, use: Use, rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Indices of the rows that meet the condition; for most uses, all."""
+def shape(contract: Contract, use: Use, rows: Rows) -> Rows:
+    """The rows that meet the condition; for most uses, all."""
     if use.where is None or not rows:
-        return list(range(len(rows)))
+        return rows
     table = _table(contract, rows, named_in(use, contract))
-    try:
-        db = _db()
-        db.register("shaped_rows", table)
-        kept = db.execute(f"SELECT row_number_ FROM shaped_rows WHERE {use.where} ORDER BY 1").fetchall()
-    except (duckdb.Error, pa.ArrowInvalid) as error:
-        raise stopped(contract, error) from error
-    return [int(row[0]) for row in kept]
+    kept = _answer(contract, table, f"SELECT row_number_ FROM shaped_rows WHERE {use.where} ORDER BY 1")
+    places = [int(place) for (place,) in kept]
+    return rows.take(places) if isinstance(rows, Columns) else [rows[place] for place in places]
 
 
-def hand_out(contract: Contract, use: Use, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The permitted fields of each row, coarsened. The rows are the store's own and are changed in place."""
-    if not use.coarsen or not rows:
-        permitted = set(use.fields)
-        beyond = tuple(rows[0].keys() - permitted) if rows else ()
-        for row in rows:
-            for name in beyond:
-                row.pop(name, None)
-            if row.keys() != permitted:
-                for name in row.keys() - permitted:
-                    del row[name]
-                row.update(dict.fromkeys(permitted - row.keys()))
-        return list(rows)
+def hand_out(contract: Contract, use: Use, rows: Rows) -> list[dict[str, Any]]:
+    """The permitted fields of each row, coarsened. Rows are the store's own and are changed in place."""
+    if not rows:
+        return []
     coarse = [name for name in use.fields if name in use.coarsen]
-    table = _table(contract, rows, named_in(use, contract))
-    picked = [sql for name, sql in zip(use.fields, columns(contract, use), strict=True) if name in use.coarsen]
-    try:
-        db = _db()
-        db.register("shaped_rows", table)
-        coarsened = db.execute(f"SELECT {', '.join(picked)} FROM shaped_rows ORDER BY row_number_").fetchall()
-    except (duckdb.Error, pa.ArrowInvalid) as error:
-        raise stopped(contract, error) from error
-    out = []
-    for row, values in zip(rows, coarsened, strict=True):
-        fine = {name: row.get(name) for name in use.fields}
-        out.append(fine | dict(zip(coarse, values, strict=True)))
+    coarsened: Sequence[tuple[Any, ...]] = ()
+    if coarse:
+        table = _table(contract, rows, named_in(use, contract))
+        picked = [sql for name, sql in zip(use.fields, columns(contract, use), strict=True) if name in use.coarsen]
+        coarsened = _answer(contract, table, f"SELECT {', '.join(picked)} FROM shaped_rows ORDER BY row_number_")
+    if isinstance(rows, Columns):
+        out = rows.rows(use.fields)
+    elif coarse:
+        out = [{name: row.get(name) for name in use.fields} for row in rows]
+    else:
+        out = _permitted(use.fields, rows)
+    for row, values in zip(out, coarsened, strict=False):
+        row.update(zip(coarse, values, strict=True))
     return out
 
 
-def _table(contract: Contract, rows: Sequence[dict[str, Any]], names: Collection[str]) -> pa.Table:
+def _permitted(fields: Sequence[str], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same rows with these fields and no others; what all of them have beyond goes at once."""
+    permitted = set(fields)
+    beyond = tuple(rows[0].keys() - permitted)
+    for row in rows:
+        for name in beyond:
+            row.pop(name, None)
+        if row.keys() != permitted:
+            for name in row.keys() - permitted:
+                del row[name]
+            row.update(dict.fromkeys(permitted - row.keys()))
+    return rows
+
+
+def _answer(contract: Contract, table: pa.Table, sql: str) -> list[tuple[Any, ...]]:
+    """What a control's SQL says of ``shaped_rows``. Raises Refused where it cannot be applied."""
+    try:
+        db = _db()
+        db.register("shaped_rows", table)
+        return db.execute(sql).fetchall()
+    except (duckdb.Error, pa.ArrowInvalid) as error:
+        raise stopped(contract, error) from error
+
+
+def _table(contract: Contract, rows: Rows, names: Collection[str]) -> pa.Table:
     arrays: dict[str, pa.Array] = {"row_number_": pa.array(range(len(rows)), pa.int64())}
     for name in sorted(names):
         kind = _ARROW.get(contract.field(name).type)
         if kind is not None:
             try:
-                arrays[name] = pa.array([row.get(name) for row in rows], kind)
+                if isinstance(rows, Columns):
+                    arrays[name] = rows.arrow(name, kind)
+                else:
+                    arrays[name] = pa.array([row.get(name) for row in rows], kind)
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
                 raise stopped(contract, error) from error
     return pa.table(arrays)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol
 
+import numpy as np
 from msgspec import Struct
 
 from hucheng.base.contracts import Contract
@@ -15,6 +16,7 @@ from hucheng.base.lake import Lake
 from hucheng.base.partition import partition_of
 from hucheng.base.registers import Registers
 from hucheng.errors import BadRequest
+from hucheng.gate.columns import Columns, of_arrow, stacked
 
 RESIDENTS, DEVICES, MANDATES = "city.residents", "city.devices", "city.mandates"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,10 +54,14 @@ class Scope(Struct, frozen=True):
     communities: frozenset[str] | None = None
 
 
+Rows = list[dict[str, Any]] | Columns
+"""What a store gives: rows, or the columns of them."""
+
+
 class Store(Protocol):
     """A place where rows of a dataset are kept."""
 
-    def rows(self, contract: Contract, read: Read, scope: Scope) -> list[dict[str, Any]]:
+    def rows(self, contract: Contract, read: Read, scope: Scope) -> Rows:
         """Rows with the contract's fields, within the scope. Raises BadRequest where it cannot search so."""
         ...
 
@@ -125,7 +131,7 @@ class ReadingStore:
         self._partitions = partitions
         self._clock = clock
 
-    def rows(self, contract: Contract, read: Read, scope: Scope) -> list[dict[str, Any]]:
+    def rows(self, contract: Contract, read: Read, scope: Scope) -> Columns:
         """See `Store.rows`; one resident at a time."""
         person = scope.person or _one(read.where.get("resident_id"))
         if person is None or (scope.people is not None and person not in scope.people):
@@ -149,8 +155,10 @@ class ReadingStore:
             found = self._cold(contract, person, wanted, metrics, since, until, limit, newest)
         else:
             found = []
-        found.sort(key=lambda row: row["observed_at"], reverse=read.kind in ("recent", "last") or read.descending)
-        return found[read.offset : limit]
+        if not found:
+            return Columns(0, {}, {})
+        backwards = read.kind in ("recent", "last") or read.descending
+        return _in_order(stacked(found), backwards).take(slice(read.offset, limit))
 
     def quick(self, contract: Contract, read: Read) -> bool:
         """Whether a read about one resident touches current values only."""
@@ -171,10 +179,10 @@ class ReadingStore:
         since: datetime,
         until: datetime,
         limit: int | None,
-    ) -> list[dict[str, Any]]:
+    ) -> list[Columns]:
         assert self._current is not None
         span = (since - _EPOCH) // _MICROSECOND, (until - _EPOCH) // _MICROSECOND
-        found: list[dict[str, Any]] = []
+        found: list[Columns] = []
         for device in self._registers.of_person(DEVICES, person):
             name = device["device_id"]
             if device["dataset"] != contract.id or not _matches(name, wanted):
@@ -184,7 +192,7 @@ class ReadingStore:
                 kept = self._current.last(part, name, metrics)
             else:
                 kept = self._current.recent(part, name, metrics, *span, limit)
-            found += _rows(contract, kept, person)
+            found += [columns for one in kept if (columns := _columns(contract, one, person))]
         return found
 
     def _cold(
@@ -197,7 +205,7 @@ class ReadingStore:
         until: datetime,
         limit: int,
         newest: bool,
-    ) -> list[dict[str, Any]]:
+    ) -> list[Columns]:
         assert self._lake is not None
         where = "WHERE resident_id = ? AND observed_at BETWEEN ? AND ? AND list_contains(?, metric)"
         values: list[Any] = [person, since, until, list(metrics)]
@@ -209,34 +217,38 @@ class ReadingStore:
         else:
             where += " ORDER BY observed_at DESC LIMIT ?"
             values.append(limit)
-        rows: list[dict[str, Any]] = self._lake.read(contract.id, "*", where, values).to_pylist()
-        return rows
+        table = self._lake.read(contract.id, "*", where, values)
+        return [of_arrow(table)] if table.num_rows else []
 
 
-def _rows(contract: Contract, kept: Sequence[Series], person: str) -> list[dict[str, Any]]:
-    """Readings as rows; those of an earlier wearer of the device are left out."""
-    rows: list[dict[str, Any]] = []
-    for one in kept:
-        device, metric, unit = one.device_id, one.metric, contract.metrics[one.metric].unit
-        spans = [column.view("m8[us]").tolist() for column in (one.observed_us, one.received_us)]  # since 1970
-        rows += [
-            {
-                "resident_id": person,
-                "device_id": device,
-                "metric": metric,
-                "observed_at": _EPOCH + observed,
-                "value": value,
-                "unit": unit,
-                "received_at": _EPOCH + received,
-                "seq": seq,
-                "simulated": simulated,
-            }
-            for resident, observed, value, received, seq, simulated in zip(
-                one.resident_id, spans[0], one.value, spans[1], one.seq, one.simulated, strict=True
-            )
-            if resident == person
-        ]
-    return rows
+def _columns(contract: Contract, kept: Series, person: str) -> Columns:
+    """Readings of one series; those of an earlier wearer of the device are left out."""
+    same = {
+        "resident_id": person,
+        "device_id": kept.device_id,
+        "metric": kept.metric,
+        "unit": contract.metrics[kept.metric].unit,
+    }
+    each = {
+        "observed_at": kept.observed_us.view("M8[us]"),
+        "value": kept.value,
+        "received_at": kept.received_us.view("M8[us]"),
+        "seq": kept.seq,
+        "simulated": kept.simulated,
+    }
+    found = Columns(len(kept.value), same, each)
+    if isinstance(kept.resident_id, str):
+        return found if kept.resident_id == person else found.take([])
+    return found.take([place for place, resident in enumerate(kept.resident_id) if resident == person])
+
+
+def _in_order(found: Columns, backwards: bool) -> Columns:
+    """By the time observed; of the same moment, as they came."""
+    times = found.each["observed_at"].view(np.int64)
+    steps = np.diff(times)
+    if (steps <= 0).all() if backwards else (steps >= 0).all():
+        return found
+    return found.take(np.argsort(-times if backwards else times, kind="stable"))
 
 
 def community_of(registers: Registers, person: str) -> str | None:
@@ -249,6 +261,13 @@ def named(reads: Sequence[Read]) -> str | None:
     """The one resident all reads name."""
     found = {read.where.get("resident_id") for read in reads if isinstance(read.where.get("resident_id"), str)}
     return str(next(iter(found))) if len(found) == 1 else None
+
+
+def whose(rows: Rows, person: str) -> set[Any]:
+    """Whom the rows are about, by the field that names them; None among them where a row names nobody."""
+    if isinstance(rows, Columns):
+        return set(rows.values(person))
+    return {row.get(person) for row in rows}
 
 
 def matches(row: dict[str, Any], where: dict[str, Any]) -> bool:

@@ -17,7 +17,7 @@ from hucheng.gate.facts import WithCase
 from hucheng.gate.principals import Principal
 from hucheng.gate.purposes import Purpose
 from hucheng.gate.shaping import control, hand_out, shape
-from hucheng.gate.stores import Read, Scope, Store
+from hucheng.gate.stores import Read, Rows, Scope, Store, whose
 
 
 class Part(Struct, frozen=True):
@@ -100,9 +100,7 @@ class View:
             person = part.contract.person
             if person is not None and rows:
                 one = self._scope.person  # then `_read` has looked at every row
-                people.update(
-                    [one] if one is not None else [row[person] for row in rows if row.get(person) is not None]
-                )
+                people.update([one] if one is not None else whose(rows, person) - {None})
             count += len(rows)
             handed.append(hand_out(part.contract, part.use, rows))
         uses = tuple({read.dataset: self._uses[read.dataset] for read in reads}.values())
@@ -167,7 +165,7 @@ class View:
             )
         return part
 
-    def _read(self, part: Part, read: Read) -> list[dict[str, Any]]:
+    def _read(self, part: Part, read: Read) -> Rows:
         contract, use = part.contract, part.use
         control(contract, use)
         if use.smallest_group > 1:
@@ -185,16 +183,15 @@ class View:
                     needed=f"one of {known}",
                 )
         rows = self._stores(contract).rows(contract, read, self._bounded(contract, read))
-        if contract.person is not None and self._scope.person is not None:
+        one = self._scope.person
+        if one is not None and contract.person is not None and whose(rows, contract.person) - {one}:
             # The store has bounded its answer already; should it ever not, nothing leaves here.
-            foreign = [row for row in rows if row.get(contract.person) != self._scope.person]
-            if foreign:
-                raise Refused(
-                    f"{contract.id} gave rows of somebody else",
-                    policy="control.applies",
-                    needed="a store that keeps to the scope",
-                )
-        return [rows[n] for n in shape(contract, use, rows)] if use.where is not None else rows
+            raise Refused(
+                f"{contract.id} gave rows of somebody else",
+                policy="control.applies",
+                needed="a store that keeps to the scope",
+            )
+        return shape(contract, use, rows)
 
     def _bounded(self, contract: Contract, read: Read) -> Scope:
         """The scope of one read: a register shows people with a case only, where the purpose is about those."""
