@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from pathlib import Path
+import traceback
 
 from bench.table import Figure, show, write
 
@@ -19,15 +19,21 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="short runs: a look, not a result")
     given = parser.parse_args()
     figures: list[Figure] = []
+    broken: list[str] = []
     for name in given.names or MEASURED:
-        if not Path(__file__).with_name(f"{name}.py").exists():
-            continue
         print(f"… {name}", file=sys.stderr, flush=True)
-        measured: list[Figure] = importlib.import_module(f"bench.{name}").measure(given.quick)
+        try:
+            measured: list[Figure] = importlib.import_module(f"bench.{name}").measure(given.quick)
+        except Exception:  # what the others measured is worth an hour
+            traceback.print_exc()
+            broken.append(name)
+            continue
         print(show(measured), file=sys.stderr, flush=True)
         figures += measured
     write(figures, given.quick)
     print(show(figures))
+    if broken:
+        sys.exit(f"not measured: {', '.join(broken)} (see above)")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from hucheng.base.catalogue import Catalogue
 from hucheng.base.contracts import shipped
 from hucheng.base.keys import Keys
 from hucheng.base.ledger import Ledger
-from hucheng.base.registers import Registers, Row
+from hucheng.base.registerreader import Row
+from hucheng.base.registers import Registers
 from hucheng.errors import BadRequest, KeyMissing, LedgerError, UnknownDataset
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

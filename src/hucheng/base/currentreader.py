@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Iterable, Sequence
 from itertools import islice, takewhile
 from pathlib import Path
@@ -45,11 +46,15 @@ class Series(Struct, frozen=True):
 
 
 class CurrentReader:
-    """All partitions of a home, at most ``stale_s`` behind their writers. Safe for threads."""
+    """All partitions of a home, at most ``stale_s`` behind their writers. Safe for threads.
+
+    Its scratch folder goes when it is closed, or with the process.
+    """
 
     def __init__(self, home: Path, partitions: int, *, stale_s: float = 0.1) -> None:
         self._home = home
         self._scratch = Path(tempfile.mkdtemp(prefix="hucheng-current-"))
+        self._gone = weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
         self._parts = [_Part(home / "current" / f"p{p}", self._scratch / f"p{p}", stale_s) for p in range(partitions)]
 
     def recent(
@@ -76,7 +81,7 @@ class CurrentReader:
         """Let go of all partitions."""
         for part in self._parts:
             part.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._gone()
 
 
 class _Part:
