@@ -163,7 +163,7 @@ def test_totals_that_fall_and_days_that_are_missing_are_answered_and_told() -> N
 def test_counts_that_never_fall_are_asked_about() -> None:
     notes: list[Note] = []
     rt(table(np.cumsum(np.arange(25.0))), generation_time=TIME, notes=notes)
-    assert [note.kind for note in notes] == ["never falls"]
+    assert [note.kind for note in notes] == ["rising"]
 
 
 def test_a_place_with_too_few_reports_gets_a_note_and_the_others_their_answer() -> None:

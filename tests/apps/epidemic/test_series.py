@@ -89,6 +89,20 @@ def test_running_totals_are_noticed_and_said() -> None:
     assert observed(table({name: new[:, at].tolist() for name, at in names.items()}, step=1)).notes == ()
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_running_totals_of_one_place_and_a_few_weeks_are_noticed_too(seed: int) -> None:
+    """One city, twenty days, as a newcomer has them; new counts are never mistaken, and what cannot be told is said."""
+    rng = np.random.default_rng(seed)
+    curve = 300 * np.exp(-(((np.arange(24) - 9) / 6) ** 2))
+    new = rng.poisson(curve).astype(float)
+    totals = observed(table({"a": np.cumsum(new).tolist()}, step=1))
+    np.testing.assert_allclose(totals.values[:, 0], new)
+    assert [note.kind for note in totals.notes] == ["cumulative"]
+    assert observed(table({"a": new.tolist()}, step=1)).notes == ()
+    growing = [float(round(20 * 1.3**day)) for day in range(15)]
+    assert [note.kind for note in observed(table({"a": growing}, step=1)).notes] == ["rising"]
+
+
 def test_negative_counts_and_blank_places_are_said() -> None:
     rows = [*table({"a": [1, -2, 3]}).to_pylist(), {"date": "2026-01-03", "location": " ", "value": "9"}]
     found = observed(pa.Table.from_pylist(rows))

@@ -23,7 +23,13 @@ WEEK = 7
 SUMS_RISE = 0.98
 """Share of steps that rise or stay from which counts are taken for running totals."""
 SUMS_AT_LEAST = 60
-"""Changes needed before that is judged at all."""
+"""Changes from which that alone decides."""
+SUMS_SHORT = 10
+"""Changes that none of fewer than those must fall in, and that must flatten or stand still as new counts do not."""
+FLAT = 0.35
+"""Share of the rise in the last third of the steps, below which the counts flatten: growth that goes on has more."""
+HEIGHT, STILL = 20, 0.1
+"""Count from which new ones are seldom twice the same, and the share of steps at such a height that are."""
 
 
 @dataclass(frozen=True)
@@ -175,11 +181,14 @@ def _series(arrow: pa.Table, named: Columns) -> Series:
     _refuse_conflicts(at_day, coded, many, days, names)
     grid = np.full((len(days), len(names)), np.nan)
     grid[at_day, coded] = many
-    if named.cumulative or (named.cumulative is None and _looks_cumulative(grid)):
-        if named.cumulative is None:
-            notes.append(
-                Note("cumulative", "the counts hardly ever fall: they were read as running totals (say so if not)")
-            )
+    totals = _looks_cumulative(grid) if named.cumulative is None else named.cumulative
+    if named.cumulative is None and totals:
+        what = "the counts hardly ever fall: they were read as running totals (--new if they are not)"
+        notes.append(Note("cumulative", what))
+    elif totals is None:
+        what = "the counts never fall: they were read as new ones (--cumulative if they are running totals)"
+        notes.append(Note("rising", what))
+    if totals:
         grid = _increments(grid, days, names, notes)
     for place in np.flatnonzero((grid < 0).any(axis=0)):
         wrong = np.flatnonzero(grid[:, place] < 0)
@@ -218,14 +227,28 @@ def _refuse_conflicts(
         )
 
 
-def _looks_cumulative(grid: NDArray[np.float64]) -> bool:
-    """Whether counts hardly ever fall while they change often: running totals."""
-    moved, fell = 0, 0
+def _looks_cumulative(grid: NDArray[np.float64]) -> bool | None:
+    """Whether counts are running totals; None where they may as well be new ones that have only risen yet.
+
+    Many changes of which hardly any falls are totals. Few of them are where none falls and they flatten, or stand still
+    at a height at which new counts would not.
+    """
+    moved = fell = still = high = 0
+    late, whole = 0.0, 0.0
     for one in grid.T:
-        change = np.diff(one[~np.isnan(one)])
+        told = one[~np.isnan(one)]
+        change = np.diff(told)
         moved += int((change != 0).sum())
         fell += int((change < 0).sum())
-    return moved >= SUMS_AT_LEAST and fell <= (1 - SUMS_RISE) * moved
+        at_height = told[:-1] >= HEIGHT
+        still, high = still + int((at_height & (change == 0)).sum()), high + int(at_height.sum())
+        if len(told) > 2:
+            late, whole = late + float(told[-1] - told[-1 - len(change) // 3]), whole + float(told[-1] - told[0])
+    if moved >= SUMS_AT_LEAST:
+        return fell <= (1 - SUMS_RISE) * moved
+    if moved < SUMS_SHORT or fell:
+        return False
+    return True if late < FLAT * whole or still > STILL * high else None
 
 
 def _increments(

@@ -38,12 +38,14 @@ SHOWN = 3
               help="File to write; with --vintages a folder, one file a date.")  # fmt: skip
 @click.option("--chart", metavar="FILE", type=FILE, help="Draw the forecast (.svg, .pdf, .png); with --observed.")
 @click.option("--place", "shown", multiple=True, help="Place that the chart shows [the six largest].")
+@click.option("--language", type=click.Choice(["zh", "en"]), default="en", show_default=True, help="Of the chart.")
 @click.option("--workers", type=click.IntRange(1), default=cpu_count() or 1, show_default="one a core",
               help="Dates worked on at once; with --vintages.")  # fmt: skip
 @column_options
 def forecast(
     counts: Path | None, reference_date: date | None, versions: Path | None, target: str, model: str,
-    people_file: Path | None, out: Path, chart: Path | None, shown: tuple[str, ...], workers: int,
+    people_file: Path | None, out: Path, chart: Path | None, shown: tuple[str, ...], language: str,
+    workers: int,
     **columns: str | bool | None,
 ) -> None:  # fmt: skip
     """Forecast the week of the reference date and the three after it: 23 quantiles a place, as hubs take them.
@@ -75,7 +77,7 @@ def forecast(
     if chart is not None:
         from hucheng.apps.epidemic.charts import captions, fan, paper
 
-        paper.save(fan.forecasts(series, made, shown, captions.say_in("en")), chart)
+        paper.save(fan.forecasts(series, made, shown, captions.say_in(language)), chart)
         click.echo(f"{chart}")
 
 

@@ -9,9 +9,10 @@ import click
 import pyarrow.compute as pc
 
 from hucheng.apps.epidemic.commands import notes as told
+from hucheng.apps.epidemic.commands.counts import column_options, named
 from hucheng.apps.epidemic.commands.timings import timing
 from hucheng.apps.epidemic.now import tables
-from hucheng.apps.epidemic.series import Columns, Note
+from hucheng.apps.epidemic.series import Note
 from hucheng.files import read, write
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -32,21 +33,17 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--method", type=click.Choice([tables.SMOOTH, tables.CORI]), default=tables.SMOOTH, show_default=True,
               help="Smooth curve of infections, or the sliding window of Cori et al.")  # fmt: skip
 @click.option("--window", type=click.IntRange(1), default=tables.WINDOW, show_default=True, help="Days of that window.")
-@click.option("--cumulative/--new", default=None, help="Counts are running totals, or new ones [by looking].")
-@click.option("--date-column", help="Column of the date [found by name].")
-@click.option("--place-column", help="Column of the place [found by name].")
-@click.option("--value-column", help="Column of the count [found by name].")
 @click.option("--target", help="Target that is meant, where the file holds several.")
 @click.option("--chart", metavar="FILE", type=FILE, help="Draw R_t (.svg, .pdf, .png).")
 @click.option("--place", "shown", multiple=True, help="Place to draw; several times for several [the largest].")
 @click.option("--language", type=click.Choice(["zh", "en"]), default="en", show_default=True, help="Of the chart.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn by chance.")
+@column_options
 def rt(
     observed: Path, nowcasted: Path | None, out: Path, generation: Path | None, generation_mean: float | None,
     generation_sd: float | None, delay: Path | None, delay_mean: float | None, delay_sd: float | None,
-    reporting_delay: Path | None, method: str, window: int, cumulative: bool | None, date_column: str | None,
-    place_column: str | None, value_column: str | None, target: str | None, chart: Path | None,
-    shown: tuple[str, ...], language: str, seed: int,
+    reporting_delay: Path | None, method: str, window: int, target: str | None, chart: Path | None,
+    shown: tuple[str, ...], language: str, seed: int, **columns: str | bool | None,
 ) -> None:  # fmt: skip
     """R_t, growth a day and doubling time, each with its uncertainty, and what each estimate rests on.
 
@@ -59,8 +56,7 @@ def rt(
         delay=timing(delay, delay_mean, delay_sd, "delay"),
         reporting_delay=timing(reporting_delay, None, None, "reporting delay"),
         nowcasted=None if nowcasted is None else read(nowcasted), method=method, window=window,
-        named=Columns(date_column, place_column, value_column, target=target, cumulative=cumulative),
-        today=date.today(), seed=seed, notes=notes,  # noqa: DTZ011
+        named=named(columns, target), today=date.today(), seed=seed, notes=notes,  # noqa: DTZ011
     )  # fmt: skip
     write(found, out)
     if chart is not None:

@@ -86,7 +86,7 @@ def reproduction(series: Series, counted: Counted, seed: int = 0, draws: int = D
             notes.append(Note("short", why, name))
             values[:, at] = np.nan
             continue
-        if _never_falls(values[:, at]) and not any(note.kind == "cumulative" for note in notes):
+        if _never_falls(values[:, at]) and not any(note.kind in ("cumulative", "rising") for note in notes):
             what = "the counts never fall: if they are running totals, say so, or R is nothing but their slowing down"
             notes.append(Note("never falls", what, name))
         strange[:, at] = _mark_breaks(series, values, at, notes)
