@@ -69,7 +69,7 @@ def ours(folder: Path, packs: Sequence[str]) -> None:
     """As ``hucheng rules decide`` does it, one pack after the other."""
     from hucheng.cli.rules import words_of
     from hucheng.files import Writer, differences, tables
-    from hucheng.rules.tables import in_order
+    from hucheng.rules.tables import in_order, shared
 
     spent = {}
     for name in packs:
@@ -77,7 +77,7 @@ def ours(folder: Path, packs: Sequence[str]) -> None:
         version = load(name).version(ON)
         with Writer(folder / f"{name}.ours.parquet", differences) as writer:
             pieces = tables(folder / f"{name}.parquet", words_of(version))
-            for result in in_order(partial(_decided, version), pieces):
+            for result in in_order(partial(_decided, version), shared(version, pieces)):
                 writer.write(result)
         spent[name] = round(time.perf_counter() - begin, 2)
     _told(sum(spent.values()), spent)

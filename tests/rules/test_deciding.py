@@ -176,6 +176,33 @@ def test_unknown_stays_open_only_where_it_matters(pack: Any, road: str) -> None:
     assert (row[1]["poor"], row[1]["share"]) == (True, None)  # a share of at most 1.00 is below the limit
 
 
+@pytest.mark.parametrize("unknown", [False, True])
+def test_pieces_of_a_file_are_decided_as_the_whole_is(
+    pack: Any, unknown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few pieces become one where facts are unknown; words may be places in another list in each piece."""
+    monkeypatch.setattr(tables, "SHARING", 250)
+    version = pack.version(date(2026, 1, 1))
+    rows = [
+        {
+            "id": place,
+            "size": None if unknown and place % 3 else place % 9 + 1,
+            "kind": ("red", "green")[place // 50 % 2],
+        }
+        for place in range(700)
+    ]
+    whole = table(*rows)
+    pieces = []
+    for begin in range(0, 700, 100):
+        part = whole.slice(begin, 100)
+        coded = part.set_column(part.column_names.index("kind"), "kind", part.column("kind").dictionary_encode())
+        pieces.append((coded, False, part.num_rows))
+    found = list(tables.shared(version, pieces))
+    assert [share for _, _, share in found] == ([300, 300, 100] if unknown else [100] * 7)
+    decided = pa.concat_tables(tables.decided(version, piece, None) for piece, _, _ in found)
+    assert decided.to_pylist() == tables.decided(version, whole, None).to_pylist()
+
+
 def test_rows_keep_their_order_in_a_table_of_any_size(pack: Any, road: str) -> None:
     """Four hundred thousand rows: several pieces, several threads; DuckDB with threads of its own would mix them."""
     rows = 400_000

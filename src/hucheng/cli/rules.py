@@ -28,7 +28,7 @@ from hucheng.rules.columns import given
 from hucheng.rules.model import Version
 from hucheng.rules.restate import finest
 from hucheng.rules.restate import restate as restated
-from hucheng.rules.tables import decided, in_order
+from hucheng.rules.tables import decided, in_order, shared
 
 
 def today() -> date:
@@ -72,7 +72,7 @@ def decide(pack: str, facts: Path, out: Path, on: date, as_json: bool) -> None:
                 ids = given(table.column_names, version.facts, version.outcomes)
                 return decided(version, table, day, text=text), doubled.marks(table, ids) if ids else None, share
 
-        for result, mark, share in in_order(one, tables(facts, words_of(version))):
+        for result, mark, share in in_order(one, shared(version, tables(facts, words_of(version)))):
             writer.write(result)
             if mark is not None:
                 marks.append(mark)

@@ -22,9 +22,9 @@ from hucheng.rules.bounds import ABOVE, BELOW, Bounds, Span
 from hucheng.rules.cuts import Cuts
 from hucheng.rules.kinds import Kind
 
-FIRST, ROUNDS = 2, 8
+FIRST, ROUNDS = 2, 16
 """Turns of trying before bounds are taken (the ends of all domains), and in all."""
-TRIES, MOST_TIMES = 1 << 15, 64
+TRIES, MOST_TIMES = 1 << 15, 256
 """Completions at one turn, and of one row: when few rows are left, many of each."""
 BOXES = 1_024
 """Combinations of unknown facts that are put in one by one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import lru_cache
@@ -25,10 +25,13 @@ from hucheng.tables import as_arrow, like, module
 
 PIECE = 1 << 17
 """Rows worked on at once: small enough for the processor's caches, large enough for NumPy."""
+SHARING = 1 << 19
+"""The same where facts are unknown: what is done once for all rows with the same facts unknown serves more of them."""
 WORKERS = os.cpu_count() or 1
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Piece = tuple[pa.Table, bool, int]
 
 
 def decide(version: Version, table: Any, on: date | None) -> Any:
@@ -46,11 +49,35 @@ def decided(version: Version, table: pa.Table, on: date | None, text: bool = Fal
     """Outcomes of every row; id columns stay as they are. ``text``: values as a CSV file has them."""
     ids = given(table.column_names, version.facts, version.outcomes)
     on = on if version.dated else None
-    pieces = [table.slice(begin, PIECE) for begin in range(0, table.num_rows, PIECE)] or [table]
+    size = SHARING if _unknown(version, table) else PIECE
+    pieces = [table.slice(begin, size) for begin in range(0, table.num_rows, size)] or [table]
     found = list(in_order(lambda piece: _piece(version, piece, on, text), pieces))
     columns = [table.column(name) for name in ids]
     columns += [pa.chunked_array(list(pieces), pieces[0].type) for pieces in zip(*found, strict=True)]
     return pa.table(columns, names=[*ids, *version.outcomes, PROBLEM])
+
+
+def _unknown(version: Version, table: pa.Table) -> bool:
+    return any(table.column(name).null_count for name in version.facts if name in table.column_names)
+
+
+def shared(version: Version, pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Pieces of a file (`hucheng.files.tables`): as they come, or a few as one where facts are unknown (`SHARING`)."""
+    held: list[Piece] = []
+    for piece in pieces:
+        held.append(piece)
+        if not _unknown(version, piece[0]) or sum(table.num_rows for table, _, _ in held) >= SHARING:
+            yield _as_one(held)
+            held = []
+    if held:
+        yield _as_one(held)
+
+
+def _as_one(pieces: Sequence[Piece]) -> Piece:
+    if len(pieces) == 1:
+        return pieces[0]
+    tables, texts, shares = zip(*pieces, strict=True)
+    return pa.concat_tables(tables), texts[0], sum(shares)
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
