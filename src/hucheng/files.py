@@ -55,7 +55,8 @@ def tables(path: Path, words: Collection[str] = ()) -> Iterator[tuple[pa.Table, 
         options = csv.ConvertOptions(
             column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=True, null_values=[""]
         )
-        reader = csv.open_csv(str(path), csv.ReadOptions(block_size=16 << 20), convert_options=options)
+        lines_within = csv.ParseOptions(newlines_in_values=True)
+        reader = csv.open_csv(str(path), csv.ReadOptions(block_size=16 << 20), lines_within, options)
         some = False
         for batch in reader:
             some = True

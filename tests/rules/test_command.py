@@ -94,6 +94,21 @@ def test_a_broken_table_stops_before_anything_is_written(tmp_path: Path, data: b
     assert [path.name for path in tmp_path.iterdir()] == ["facts.csv"]
 
 
+def test_a_cell_may_hold_a_line_break(tmp_path: Path) -> None:
+    (tmp_path / "facts.csv").write_text('id,systolic,diastolic,note\n1,150,80,"a\nb"\n2,120,70,c\n', "utf-8")
+    result = run("decide", "blood-pressure", "--facts", tmp_path / "facts.csv", "--out", tmp_path / "out.csv")
+    assert result.exit_code == 0, result.output
+    found = csv.read_csv(tmp_path / "out.csv", parse_options=csv.ParseOptions(newlines_in_values=True)).to_pylist()
+    assert [(row["note"], row["crisis"]) for row in found] == [("a\nb", False), ("c", False)]
+
+
+@pytest.mark.parametrize(("command", "option"), [("explain", "--facts"), ("questions", "--known")])
+def test_a_complaint_about_a_fact_of_one_person_names_the_file(tmp_path: Path, command: str, option: str) -> None:
+    (tmp_path / "one.json").write_text('{"systolic": 500}', "utf-8")
+    result = run(command, "blood-pressure", option, tmp_path / "one.json")
+    assert result.exit_code != 0 and "one.json: systolic" in result.output, result.output
+
+
 EXACT = """pack: exact
 title: {zh: 准, en: exact}
 basis: none

@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -100,6 +100,17 @@ def decide(pack: str, facts: Path, out: Path, on: date, as_json: bool) -> None:
 
 
 @contextlib.contextmanager
+def _fact_of(path: Path, row: Mapping[str, Any]) -> Iterator[None]:
+    """A complaint about a fact says which file it stands in."""
+    try:
+        yield
+    except (RuleError, BadRequest) as error:
+        if error.where not in row:
+            raise
+        raise type(error)(error.what, where=f"{path}: {error.where}", mend=error.mend, **error.details) from None
+
+
+@contextlib.contextmanager
 def _column_of(path: Path) -> Iterator[None]:
     """A complaint about a column says which file it stands in."""
     try:
@@ -130,7 +141,9 @@ def _refuse_doubled(facts: Path, version: Version, pairs: list[tuple[int, int]])
 @json_option
 def explain(pack: str, facts: Path, on: date, as_json: bool) -> None:
     """Say for one person what comes out, and why."""
-    answer = load(pack).explain(row(facts), on)
+    loaded, given = load(pack), row(facts)
+    with _fact_of(facts, given):
+        answer = loaded.explain(given, on)
     if as_json:
         print_json(answer)
         return
@@ -153,7 +166,9 @@ def explain(pack: str, facts: Path, on: date, as_json: bool) -> None:
 def questions(pack: str, known: Path, outcomes: str | None, on: date, as_json: bool) -> None:
     """Say which fact to ask for next, and which may not be asked for any more."""
     only = [name.strip() for name in outcomes.split(",") if name.strip()] if outcomes else None
-    answer = load(pack).questions(row(known), on, only)
+    loaded, given = load(pack), row(known)
+    with _fact_of(known, given):
+        answer = loaded.questions(given, on, only)
     if as_json:
         print_json(answer)
         return
