@@ -3,7 +3,7 @@ PYTHON  ?= python3
 VENV    := .venv
 BIN     := $(VENV)/bin
 ARGS    ?=
-WORKERS ?= $(shell expr `nproc` + 1)
+WORKERS ?= $(shell expr `nproc` + 2)
 
 .DEFAULT_GOAL := help
 .PHONY: help install up cluster test check format bench bench-rules bench-epidemic soak browser clean

@@ -21,7 +21,7 @@ from .fake import AUDITOR, DAUGHTER, OFFICER, WANG, ZHAO, FakeCity, Principal
 
 PEOPLE: dict[str, Principal] = {"resident": WANG, "carer": DAUGHTER, "officer": OFFICER, "auditor": AUDITOR}
 EXAMPLES = {"case_id": "c-1", "decision_id": "d-1", "resident_id": "r-1001", "pack_id": "blood-pressure"}
-VARIANTS = list(itertools.product(("zh", "en"), ("phone", "desktop"), ("standard", "elder"), ("scripts", "plain")))
+VARIANTS = list(itertools.product(("zh", "en"), ("phone", "desktop"), ("standard", "elder")))
 VIEWPORTS = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1440, "height": 900}}
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
 
@@ -38,6 +38,7 @@ CUT = """() => {
   }
   return bad;
 }"""
+BODY = "document.body.outerHTML"
 MEASURE = (Path(__file__).parent / "measure.js").read_text(encoding="utf-8")
 
 
@@ -112,13 +113,13 @@ def test_every_route_says_who_may_come() -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("language", "screen", "view", "scripts"), VARIANTS, ids=map("_".join, VARIANTS))
+@pytest.mark.parametrize(("language", "screen", "view"), VARIANTS, ids=map("_".join, VARIANTS))
 def test_pages_pass_axe(
-    language: str, screen: str, view: str, scripts: str, drive: Callable[[Coroutine[Any, Any, Any]], Any]
+    language: str, screen: str, view: str, drive: Callable[[Coroutine[Any, Any, Any]], Any]
 ) -> None:
     with serving() as site:
         states = (screen, view) in (("phone", "elder"), ("desktop", "standard"))
-        bad = drive(examined(site, pages(site, states), language, screen, view, scripts))
+        bad = drive(examined(site, pages(site, states), language, screen, view))
     assert not bad, "\n".join(bad)
 
 
@@ -130,18 +131,16 @@ def test_empty_blind_and_dark_pages_pass_axe(language: str, drive: Callable[[Cor
     empty.desk.cases.clear()
     with serving(empty) as site:
         bad = drive(
-            examined(
-                site, [("/desk", OFFICER), ("/me", WANG), ("/family", DAUGHTER)], language, "phone", "elder", "scripts"
-            )
+            examined(site, [("/desk", OFFICER), ("/me", WANG), ("/family", DAUGHTER)], language, "phone", "elder")
         )
     blind = FakeCity()
     blind.desk.down = True
     with serving(blind) as site:
         calm: list[Page] = [("/desk", OFFICER), ("/me", WANG), ("/", None), (f"/help/{site.help_link}", None)]
-        bad += drive(examined(site, calm, language, "desktop", "standard", "plain"))
+        bad += drive(examined(site, calm, language, "desktop", "standard"))
     if language == "zh":  # the colours are the same in both
         with serving() as site:
-            bad += drive(examined(site, pages(site, False), language, "desktop", "standard", "scripts", dark=True))
+            bad += drive(examined(site, pages(site, False), language, "desktop", "standard", dark=True))
     assert not bad, "\n".join(bad)
 
 
@@ -197,9 +196,9 @@ def test_the_help_button_is_on_the_first_screen(drive: Callable[[Coroutine[Any, 
 
 
 async def examined(
-    site: Site, all_pages: list[Page], language: str, screen: str, view: str, scripts: str, dark: bool = False
+    site: Site, all_pages: list[Page], language: str, screen: str, view: str, dark: bool = False
 ) -> list[str]:
-    """What is wrong with these pages in this variant."""
+    """What is wrong with these pages in this variant, with scripts and without."""
     bad: list[str] = []
     look = {"viewport": VIEWPORTS[screen], "color_scheme": "dark" if dark else "light", "reduced_motion": "reduce"}
     cookies = {"lang": language, "view": view, "size": "22"}
@@ -209,16 +208,21 @@ async def examined(
             async with opened(browser, site, who, **look) as context:
                 await context.add_cookies([{"name": k, "value": v, "url": site.address} for k, v in cookies.items()])
                 await context.add_init_script(path=AXE)
-                page = await context.new_page()
-                if scripts == "plain":
-                    await page.route("**/*.js", lambda route: route.abort())
+                page, plain = await context.new_page(), await context.new_page()
+                await plain.route("**/*.js", lambda route: route.abort())
                 for path, _ in mine:
-                    bad.extend(f"{path} ({who.id if who else None}): {one}" for one in await wrong(page, path, view))
+                    found, body = await wrong(page, path, view)
+                    without, _ = await wrong(plain, path, view, body)
+                    said = f"{path} ({who.id if who else None})"
+                    bad += [f"{said}: {one}" for one in found] + [f"{said}, no scripts: {one}" for one in without]
     return bad
 
 
-async def wrong(page: Any, path: str, view: str) -> list[str]:
-    """What is wrong with one page: errors of its scripts, axe's violations, what it measures."""
+async def wrong(page: Any, path: str, view: str, known: str | None = None) -> tuple[list[str], str]:
+    """What is wrong with one page (errors of its scripts, axe's violations, what it measures), and what it holds.
+
+    ``known``: what the same page holds with scripts. One that they leave as it is need not be looked at twice.
+    """
     said: list[str] = []
     page.on("pageerror", lambda error: said.append(f"script error: {error}"))
     page.on(
@@ -226,10 +230,10 @@ async def wrong(page: Any, path: str, view: str) -> list[str]:
         lambda message: said.append(f"console: {message.text}") if "Content Security Policy" in message.text else None,
     )
     await page.goto(path, wait_until="load")
+    body: str = await page.evaluate(BODY)
+    if body == known and "without-js" not in body:
+        return said, body
     await page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
     found = await page.evaluate(RUN, [TAGS])
-    return [
-        *said,
-        *found,
-        *await page.evaluate(MEASURE, [60 if view == "elder" else 44, 18 if view == "elder" else 12]),
-    ]
+    measured = await page.evaluate(MEASURE, [60 if view == "elder" else 44, 18 if view == "elder" else 12])
+    return [*said, *found, *measured], body
