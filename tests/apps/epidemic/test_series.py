@@ -101,6 +101,8 @@ def test_running_totals_of_one_place_and_a_few_weeks_are_noticed_too(seed: int) 
     assert observed(table({"a": new.tolist()}, step=1)).notes == ()
     growing = [float(round(20 * 1.3**day)) for day in range(15)]
     assert [note.kind for note in observed(table({"a": growing}, step=1)).notes] == ["rising"]
+    few = {f"place {place}": [3.0 + place, 9.0 + place, 11.0 + place] for place in range(12)}
+    assert [note.kind for note in observed(table(few)).notes] == ["rising"]
 
 
 def test_negative_counts_and_blank_places_are_said() -> None:

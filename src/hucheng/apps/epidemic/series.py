@@ -242,7 +242,7 @@ def _looks_cumulative(grid: NDArray[np.float64]) -> bool | None:
         fell += int((change < 0).sum())
         at_height = told[:-1] >= HEIGHT
         still, high = still + int((at_height & (change == 0)).sum()), high + int(at_height.sum())
-        if len(told) > 2:
+        if len(change) >= SUMS_SHORT:
             late, whole = late + float(told[-1] - told[-1 - len(change) // 3]), whole + float(told[-1] - told[0])
     if moved >= SUMS_AT_LEAST:
         return fell <= (1 - SUMS_RISE) * moved
