@@ -57,10 +57,17 @@ def tables(path: Path, words: Collection[str] = ()) -> Iterator[tuple[pa.Table, 
         )
         lines_within = csv.ParseOptions(newlines_in_values=True)
         reader = csv.open_csv(str(path), csv.ReadOptions(block_size=16 << 20), lines_within, options)
-        some = False
+        some, last = False, None
         for batch in reader:
             some = True
             yield pa.Table.from_batches([batch]), True, batch.nbytes
+            last = batch.column(batch.num_columns - 1)[-1].as_py() if batch.num_rows else None
+        if last is not None and "\n" in last and (line := _unclosed(path, last)):
+            raise BadRequest(
+                "a quote is opened and never closed: the rest of the file is one cell",
+                where=f"{path}:{line}",
+                mend="close it, or write a quote that belongs to the text twice",
+            )
         if not some:
             yield reader.schema.empty_table(), True, 0
     except OSError as error:
@@ -76,6 +83,16 @@ def tables(path: Path, words: Collection[str] = ()) -> Iterator[tuple[pa.Table, 
         raise BadRequest(
             f"cannot read the table: {error}", where=str(path), mend="is it complete, and UTF-8?"
         ) from None
+
+
+def _unclosed(path: Path, last: str) -> int | None:
+    """Line on which the last cell begins, where the file ends inside it."""
+    lines, end = 0, b""
+    with pa.input_stream(str(path)) as raw:
+        while piece := raw.read(1 << 20):
+            lines += piece.count(b"\n")
+            end = (end + piece).rstrip(b"\r\n")[-1:] or end
+    return None if end == b'"' else lines + 1 - last.count("\n")
 
 
 def _ragged(path: Path) -> tuple[int, int, int] | None:
@@ -149,12 +166,14 @@ class Writer:
         """Put the file in its place, or take away what was written so far."""
         writer, out, self._writer, self._out = self._writer, self._out, None, None
         try:
-            if writer is not None:
-                writer.close()
-            if out is not None:
-                out.close()
-                if done:
-                    self._aside.replace(self._path)
+            try:
+                if writer is not None:
+                    writer.close()
+            finally:
+                if out is not None:
+                    out.close()
+            if out is not None and done:
+                self._aside.replace(self._path)
         except OSError as error:
             raise self._refused(error) from None
         finally:

@@ -8,8 +8,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
+from gate.gatekit import pulse
+from hucheng.base.contracts import Use
 from hucheng.gate.columns import Columns, of_arrow, stacked
+from hucheng.gate.shaping import hand_out, shape
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KINDS = {"metric": pa.string(), "value": pa.float64(), "observed_at": pa.timestamp("us", "UTC"), "note": pa.string()}
@@ -64,6 +68,23 @@ def test_rows_of_a_hand_out_share_nothing() -> None:
     assert second == {"metric": "pulse", "value": 2}
 
 
-def test_a_value_of_another_kind_is_arrows_error() -> None:
-    with pytest.raises((pa.ArrowInvalid, pa.ArrowTypeError)):
-        _part("pulse", [1], 0).arrow("metric", pa.int64())
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("metric", pa.int64()), ("value", pa.bool_()), ("value", pa.list_(pa.string())), ("observed_at", pa.string())],
+)
+def test_a_value_of_another_kind_is_never_made_to_fit(name: str, kind: pa.DataType) -> None:
+    with pytest.raises(pa.ArrowException):
+        _part("pulse", [1], 0).arrow(name, kind)
+
+
+@given(st.lists(part, min_size=1, max_size=4))
+def test_conditions_and_coarsening_say_the_same_of_columns_and_of_rows(parts: list[Columns]) -> None:
+    whole = stacked(parts)
+    names = ("metric", "value", "observed_at")
+    contract = structs.replace(pulse(), id="test.columns")
+    coarse = {"observed_at": "date_trunc('hour', observed_at)", "value": "round(value / 10) * 10"}
+    for use in (Use("a", names), Use("b", names, "value >= 0"), Use("c", names, "metric = 'pulse'", coarse)):
+        rows = shape(contract, use, whole.rows(names))
+        columns = shape(contract, use, whole)
+        assert len(columns) == len(rows)
+        assert hand_out(contract, use, columns) == hand_out(contract, use, rows)

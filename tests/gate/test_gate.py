@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from msgspec import structs
 
@@ -12,6 +13,7 @@ from gate.gatekit import PULSE, City, purpose
 from hucheng.base.contracts import Use
 from hucheng.errors import BadRequest, HuchengError, Refused, Unavailable, UnknownDataset
 from hucheng.gate import CaseFacts, Read
+from hucheng.gate.columns import Columns
 
 RESIDENTS = "city.residents"
 MANDATES = "city.mandates"
@@ -200,6 +202,17 @@ def test_a_store_that_gives_somebody_elses_rows_hands_out_nothing(town: City) ->
 
     town.gate.register_store("register", Leaky())
     error = refusal(town, "chen", "self.access", row())
+    assert error.details["policy"] == "control.applies"
+
+
+@pytest.mark.parametrize("whose", ["R2", None])
+def test_columns_of_somebody_else_or_of_nobody_are_not_handed_out_either(town: City, whose: str | None) -> None:
+    class Leaky:
+        def rows(self, contract: Any, read: Any, scope: Any) -> Columns:
+            return Columns(1, {"resident_id": whose}, {"value": np.array([70.0])})
+
+    town.gate.register_store("lake", Leaky())
+    error = refusal(town, "chen", "self.access", Read(PULSE, "recent"))
     assert error.details["policy"] == "control.applies"
 
 

@@ -102,6 +102,14 @@ def test_a_cell_may_hold_a_line_break(tmp_path: Path) -> None:
     assert [(row["note"], row["crisis"]) for row in found] == [("a\nb", False), ("c", False)]
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_quote_that_is_never_closed_does_not_swallow_the_rest(tmp_path: Path, end: str) -> None:
+    (tmp_path / "facts.csv").write_text(f'id,systolic,diastolic,note\n1,150,80,x\n2,1,1,"loud\n3,1,1,y{end}', "utf-8")
+    result = run("decide", "blood-pressure", "--facts", tmp_path / "facts.csv", "--out", tmp_path / "out.csv")
+    assert result.exit_code == 1 and "never closed" in result.output and "facts.csv:3" in result.output, result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["facts.csv"]
+
+
 @pytest.mark.parametrize(("command", "option"), [("explain", "--facts"), ("questions", "--known")])
 def test_a_complaint_about_a_fact_of_one_person_names_the_file(tmp_path: Path, command: str, option: str) -> None:
     (tmp_path / "one.json").write_text('{"systolic": 500}', "utf-8")
@@ -287,7 +295,7 @@ def test_two_rows_with_the_same_ids_are_refused_before_anything_is_written(tmp_p
     )
     done = run("decide", "blood-pressure", "--facts", tmp_path / "facts.csv", "--out", tmp_path / "out.csv")
     assert done.exit_code == 1 and "rows 42 and 300002 have the same ids (id = 41, day = 1)" in done.output
-    assert f"{tmp_path / 'facts.csv'}:300003" in done.output.replace("\n", "") and "keep one" in done.output
+    assert str(tmp_path / "facts.csv") in done.output.replace("\n", "") and "keep one" in done.output
     assert [path.name for path in tmp_path.iterdir()] == ["facts.csv"]
 
 

@@ -181,7 +181,8 @@ def test_pieces_of_a_file_are_decided_as_the_whole_is(
     pack: Any, unknown: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A few pieces become one where facts are unknown; words may be places in another list in each piece."""
-    monkeypatch.setattr(tables, "SHARING", 250)
+    for name, value in (("PIECE", 100), ("SHARING", 250), ("WORKERS", 2)):
+        monkeypatch.setattr(tables, name, value)
     version = pack.version(date(2026, 1, 1))
     rows = [
         {

@@ -34,9 +34,11 @@ from hucheng.errors import ContractError
 
 Classification = Literal["public", "internal", "personal", "sensitive"]
 TYPES = ("string", "integer", "number", "boolean", "date", "timestamp", "time", "array", "object")
-OBSERVATION_FIELDS = (
-    "resident_id", "device_id", "metric", "observed_at", "value", "unit", "received_at", "seq", "simulated",
-)  # fmt: skip
+OBSERVATION_TYPES = {
+    "resident_id": "string", "device_id": "string", "metric": "string", "observed_at": "timestamp", "value": "number",
+    "unit": "string", "received_at": "timestamp", "seq": "integer", "simulated": "boolean",
+}  # fmt: skip
+OBSERVATION_FIELDS = tuple(OBSERVATION_TYPES)
 OBSERVATION_KEY = ("device_id", "metric", "observed_at")
 CONTRACT_KEYS = ("kind", "title", "owner", "person", "store", "hot", "device_rate", "metrics", "uses")
 OF_OBSERVATIONS = ("metrics", "freshness", "hot", "device_rate")
@@ -258,6 +260,9 @@ def _check_kind(contract: Contract, where: str) -> None:
             where=where,
             mend=f"fields {', '.join(OBSERVATION_FIELDS)}; key {', '.join(OBSERVATION_KEY)}",
         )
+    elif odd := [f"{f.name}: {f.type}" for f in contract.fields if f.type != OBSERVATION_TYPES[f.name]]:
+        types = ", ".join(f"{name} {kind}" for name, kind in OBSERVATION_TYPES.items())
+        raise ContractError(f"fields of another type: {', '.join(odd)}", where=where, mend=types)
     elif not contract.metrics or contract.freshness is None:
         raise ContractError("an observation needs metrics and freshness", where=where, mend="add both")
     elif contract.person != "resident_id":

@@ -44,11 +44,15 @@ class Series(Struct, frozen=True):
     seq: Ints
     simulated: NDArray[np.bool_]
 
+    def wearers(self) -> list[str]:
+        """Whose each reading is."""
+        return [self.resident_id] * len(self.value) if isinstance(self.resident_id, str) else self.resident_id
+
 
 class CurrentReader:
     """All partitions of a home, at most ``stale_s`` behind their writers. Safe for threads.
 
-    Its scratch folder goes when it is closed, or with the process.
+    Its scratch folder goes when it is closed, or when the process ends by itself.
     """
 
     def __init__(self, home: Path, partitions: int, *, stale_s: float = 0.1) -> None:

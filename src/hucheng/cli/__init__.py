@@ -48,7 +48,8 @@ class Front(Commands):
         super().format_commands(ctx, formatter)
         names = ", ".join(point.name for point in entry_points(group="hucheng.apps"))
         with formatter.section("Apps"):
-            formatter.write_dl([("APP", f"the commands of an app, under its name; installed: {names}")])
+            what = f"the commands of an app, under its name, where it has some; installed: {names}"
+            formatter.write_dl([("APP", what)])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

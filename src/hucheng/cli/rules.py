@@ -21,7 +21,7 @@ from hucheng.cli import print_json
 from hucheng.cli.answering import Answering
 from hucheng.commands import Day
 from hucheng.errors import BadRequest, RuleError
-from hucheng.files import Writer, differences, suffix, tables
+from hucheng.files import Writer, differences, tables
 from hucheng.rules import doubled, load
 from hucheng.rules.bulk import PROBLEM
 from hucheng.rules.columns import given
@@ -129,7 +129,7 @@ def _refuse_doubled(facts: Path, version: Version, pairs: list[tuple[int, int]])
         who = ", ".join(f"{name} = {written(value)}" for name, value in zip(ids, values, strict=True))
         raise RuleError(
             f"rows {first + 1} and {second + 1} have the same ids ({who})",
-            where=f"{facts}:{second + 2}" if suffix(facts) == "csv" else str(facts),
+            where=str(facts),
             mend="keep one of them, or add a column that tells them apart, such as a date",
         )
 
@@ -141,9 +141,9 @@ def _refuse_doubled(facts: Path, version: Version, pairs: list[tuple[int, int]])
 @json_option
 def explain(pack: str, facts: Path, on: date, as_json: bool) -> None:
     """Say for one person what comes out, and why."""
-    loaded, given = load(pack), row(facts)
-    with _fact_of(facts, given):
-        answer = loaded.explain(given, on)
+    loaded, person = load(pack), row(facts)
+    with _fact_of(facts, person):
+        answer = loaded.explain(person, on)
     if as_json:
         print_json(answer)
         return
@@ -166,9 +166,9 @@ def explain(pack: str, facts: Path, on: date, as_json: bool) -> None:
 def questions(pack: str, known: Path, outcomes: str | None, on: date, as_json: bool) -> None:
     """Say which fact to ask for next, and which may not be asked for any more."""
     only = [name.strip() for name in outcomes.split(",") if name.strip()] if outcomes else None
-    loaded, given = load(pack), row(known)
-    with _fact_of(known, given):
-        answer = loaded.questions(given, on, only)
+    loaded, person = load(pack), row(known)
+    with _fact_of(known, person):
+        answer = loaded.questions(person, on, only)
     if as_json:
         print_json(answer)
         return

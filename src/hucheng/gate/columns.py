@@ -59,17 +59,23 @@ class Columns(Struct, frozen=True):
         column = self.each.get(name)
         if column is None:
             return pa.repeat(pa.scalar(self.same.get(name), kind), self.size)
+        if column.dtype == object:
+            return pa.array(column.tolist(), kind)
         if column.dtype.kind == "M":
-            return pa.array(column.view(np.int64), pa.int64()).cast(pa.timestamp("us", "UTC")).cast(kind)
-        return pa.array(column, kind)
+            found = pa.array(column.view(np.int64), pa.int64()).cast(pa.timestamp("us", "UTC"))
+        else:
+            found = pa.array(column)
+        if found.type != kind and not (pa.types.is_integer(found.type) and pa.types.is_floating(kind)):
+            raise pa.ArrowTypeError(f"{name} holds {found.type}, not {kind}")
+        return found.cast(kind)
 
 
 def of_arrow(table: pa.Table) -> Columns:
-    """A table's rows; times in UTC."""
+    """A table's rows; times in UTC. What has gaps, and whatever is no number, text or moment, stays objects."""
     each: dict[str, NDArray[Any]] = {}
     for name in table.column_names:
         column = table.column(name)
-        if column.null_count or pa.types.is_nested(column.type):
+        if column.null_count or pa.types.is_nested(column.type) or pa.types.is_date(column.type):
             each[name] = _objects(column.to_pylist())
         elif pa.types.is_timestamp(column.type):
             each[name] = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy().view("M8[us]")

@@ -126,7 +126,7 @@ def shape(contract: Contract, use: Use, rows: Rows) -> Rows:
 
 
 def hand_out(contract: Contract, use: Use, rows: Rows) -> list[dict[str, Any]]:
-    """The permitted fields of each row, coarsened. Rows are the store's own and are changed in place."""
+    """The permitted fields of each row, coarsened. What a store gave may be changed in place."""
     if not rows:
         return []
     coarse = [name for name in use.fields if name in use.coarsen]
@@ -141,8 +141,9 @@ def hand_out(contract: Contract, use: Use, rows: Rows) -> list[dict[str, Any]]:
         out = [{name: row.get(name) for name in use.fields} for row in rows]
     else:
         out = _permitted(use.fields, rows)
-    for row, values in zip(out, coarsened, strict=False):
-        row.update(zip(coarse, values, strict=True))
+    if coarse:
+        for row, values in zip(out, coarsened, strict=True):
+            row.update(zip(coarse, values, strict=True))
     return out
 
 
@@ -166,7 +167,7 @@ def _answer(contract: Contract, table: pa.Table, sql: str) -> list[tuple[Any, ..
         db = _db()
         db.register("shaped_rows", table)
         return db.execute(sql).fetchall()
-    except (duckdb.Error, pa.ArrowInvalid) as error:
+    except (duckdb.Error, pa.ArrowException) as error:
         raise stopped(contract, error) from error
 
 
@@ -180,7 +181,7 @@ def _table(contract: Contract, rows: Rows, names: Collection[str]) -> pa.Table:
                     arrays[name] = rows.arrow(name, kind)
                 else:
                     arrays[name] = pa.array([row.get(name) for row in rows], kind)
-            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            except pa.ArrowException as error:
                 raise stopped(contract, error) from error
     return pa.table(arrays)
 

@@ -239,7 +239,7 @@ def _columns(contract: Contract, kept: Series, person: str) -> Columns:
     found = Columns(len(kept.value), same, each)
     if isinstance(kept.resident_id, str):
         return found if kept.resident_id == person else found.take([])
-    return found.take([place for place, resident in enumerate(kept.resident_id) if resident == person])
+    return found.take([place for place, resident in enumerate(kept.wearers()) if resident == person])
 
 
 def _in_order(found: Columns, backwards: bool) -> Columns:

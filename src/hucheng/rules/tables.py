@@ -49,7 +49,7 @@ def decided(version: Version, table: pa.Table, on: date | None, text: bool = Fal
     """Outcomes of every row; id columns stay as they are. ``text``: values as a CSV file has them."""
     ids = given(table.column_names, version.facts, version.outcomes)
     on = on if version.dated else None
-    size = SHARING if _unknown(version, table) else PIECE
+    size = min(_sharing(), max(PIECE, -(-table.num_rows // WORKERS))) if _unknown(version, table) else PIECE
     pieces = [table.slice(begin, size) for begin in range(0, table.num_rows, size)] or [table]
     found = list(in_order(lambda piece: _piece(version, piece, on, text), pieces))
     columns = [table.column(name) for name in ids]
@@ -61,12 +61,17 @@ def _unknown(version: Version, table: pa.Table) -> bool:
     return any(table.column(name).null_count for name in version.facts if name in table.column_names)
 
 
+def _sharing() -> int:
+    """Less on many cores, which hold as many pieces at once."""
+    return max(PIECE, min(SHARING, 4 * SHARING // WORKERS))
+
+
 def shared(version: Version, pieces: Iterable[Piece]) -> Iterator[Piece]:
     """Pieces of a file (`hucheng.files.tables`): as they come, or a few as one where facts are unknown (`SHARING`)."""
     held: list[Piece] = []
     for piece in pieces:
         held.append(piece)
-        if not _unknown(version, piece[0]) or sum(table.num_rows for table, _, _ in held) >= SHARING:
+        if not _unknown(version, piece[0]) or sum(table.num_rows for table, _, _ in held) >= _sharing():
             yield _as_one(held)
             held = []
     if held:

@@ -101,6 +101,10 @@ def test_running_totals_of_one_place_and_a_few_weeks_are_noticed_too(seed: int) 
     assert observed(table({"a": new.tolist()}, step=1)).notes == ()
     growing = [float(round(20 * 1.3**day)) for day in range(15)]
     assert [note.kind for note in observed(table({"a": growing}, step=1)).notes] == ["rising"]
+    wave = 20_000 * np.exp(-((np.arange(15) - 14) ** 2) / 60)
+    for until in (11, 13, 15):  # a wave up to its peak and before it; what only slows is asked about
+        counts = observed(table({"a": rng.poisson(wave[:until]).astype(float).tolist()}))
+        assert "cumulative" not in {note.kind for note in counts.notes}
     few = {f"place {place}": [3.0 + place, 9.0 + place, 11.0 + place] for place in range(12)}
     assert [note.kind for note in observed(table(few)).notes] == ["rising"]
 

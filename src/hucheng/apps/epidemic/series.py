@@ -26,8 +26,9 @@ SUMS_AT_LEAST = 60
 """Changes from which that alone decides."""
 SUMS_SHORT = 10
 """Changes that none of fewer than those must fall in, and that must flatten or stand still as new counts do not."""
-FLAT = 0.35
-"""Share of the rise in the last third of the steps, below which the counts flatten: growth that goes on has more."""
+FLAT = 0.15
+"""Share of the rise in the last third of the steps, below which the counts have flattened: a wave of new counts on its
+way to the peak has twice that, and falls after it."""
 HEIGHT, STILL = 20, 0.1
 """Count from which new ones are seldom twice the same, and the share of steps at such a height that are."""
 
@@ -183,10 +184,10 @@ def _series(arrow: pa.Table, named: Columns) -> Series:
     grid[at_day, coded] = many
     totals = _looks_cumulative(grid) if named.cumulative is None else named.cumulative
     if named.cumulative is None and totals:
-        what = "the counts hardly ever fall: they were read as running totals (--new if they are not)"
+        what = "the counts hardly ever fall: they were read as running totals (--new, cumulative=False if not)"
         notes.append(Note("cumulative", what))
     elif totals is None:
-        what = "the counts never fall: they were read as new ones (--cumulative if they are running totals)"
+        what = "the counts never fall: they were read as new ones (--cumulative, cumulative=True if not)"
         notes.append(Note("rising", what))
     if totals:
         grid = _increments(grid, days, names, notes)

@@ -231,7 +231,7 @@ class Forgetting:
             return True
         metrics = sorted({m for c in self.rooms.catalogue.observations() for m in c.metrics})
         for device in order.devices:
-            if any(order.person in one.resident_id for p in places for one in current.last(p, device, metrics)):
+            if any(order.person in one.wearers() for p in places for one in current.last(p, device, metrics)):
                 return True
         theirs = [device for device, until in order.devices.items() if until is None]
         named = [msgspec.json.encode(name).decode() for name in (order.person, *theirs)]
