@@ -106,7 +106,7 @@ def test_a_cell_may_hold_a_line_break(tmp_path: Path) -> None:
 def test_a_quote_that_is_never_closed_does_not_swallow_the_rest(tmp_path: Path, end: str) -> None:
     (tmp_path / "facts.csv").write_text(f'id,systolic,diastolic,note\n1,150,80,x\n2,1,1,"loud\n3,1,1,y{end}', "utf-8")
     result = run("decide", "blood-pressure", "--facts", tmp_path / "facts.csv", "--out", tmp_path / "out.csv")
-    assert result.exit_code == 1 and "never closed" in result.output and "facts.csv:3" in result.output, result.output
+    assert result.exit_code == 2 and "never closed" in result.output and "facts.csv:3" in result.output, result.output
     assert [path.name for path in tmp_path.iterdir()] == ["facts.csv"]
 
 
