@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv as text_csv
 import io
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,11 @@ def tables(path: Path, words: Collection[str] = ()) -> Iterator[tuple[pa.Table, 
     except OSError as error:
         raise BadRequest(f"cannot read the file: {error.strerror or error}", where=str(path), mend="check it") from None
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        if kind == "csv" and not path.stat().st_size:
+            raise BadRequest("the file is empty", where=str(path), mend="give a row of headings, then rows") from None
+        if kind == "csv" and (isinstance(error, UnicodeDecodeError) or "UTF8" in str(error)):
+            mend = "save it as UTF-8 (in Excel: “CSV UTF-8”)"
+            raise BadRequest("the file is not UTF-8", where=str(path), mend=mend) from None
         if kind == "csv" and (ragged := _ragged(path)):
             line, values, wanted = ragged
             raise BadRequest(
@@ -112,6 +117,24 @@ def _ragged(path: Path) -> tuple[int, int, int] | None:
     except (OSError, UnicodeDecodeError, text_csv.Error):
         pass
     return None
+
+
+def apart(results: Iterable[Path | None], sources: Iterable[Path | None] = ()) -> None:
+    """Before any work: BadRequest for a result that would replace what is read, or another result, or that lies in a
+    folder that is not there."""
+    read_ = {one.resolve() for one in sources if one is not None}
+    written: set[Path] = set()
+    for one in results:
+        if one is None:
+            continue
+        place = one.resolve()
+        if place in read_:
+            raise BadRequest("the result would replace what is read", where=str(one), mend="give it another name")
+        if place in written:
+            raise BadRequest("two results have one name", where=str(one), mend="give each its own")
+        if not place.parent.is_dir():
+            raise BadRequest("there is no such folder", where=str(one.parent), mend="make it, or name another")
+        written.add(place)
 
 
 def read(path: Path) -> pa.Table:

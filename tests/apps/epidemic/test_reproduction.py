@@ -236,7 +236,7 @@ def test_the_command_reads_files_of_ones_own_and_draws(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "cannot read"),
+        ("", "the file is empty"),
         ("date,value\n", "no rows"),
         ("a,b\n1,2\n", "no column says"),
         ("date,value\nx,1\n", "no dates"),

@@ -37,7 +37,18 @@ VALUE = (
     "数量",
     "病例数",
     "确诊",
+    "新增",
+    "新增确诊",
+    "新增病例",
+    "累计",
+    "累计确诊",
+    "累计病例",
+    "cumulative",
+    "cumulative_cases",
+    "total_cases",
 )
+TOTALS = ("累计", "累計", "cumul")
+"""Words in the name of a count's column that say it is a running total."""
 AS_OF = ("as_of", "reference_date", "issue_date", "vintage", "版本日期")
 POPULATION = ("population", "pop", "人口")
 TARGET = ("target",)
@@ -61,7 +72,7 @@ def find(table: pa.Table, names: Sequence[str], given: str | None, what: str, ne
         raise BadRequest(
             f"no column says the {what}",
             where=f"columns: {', '.join(table.column_names)}",
-            mend=f"name it {names[0]}, or say which one it is",
+            mend=f"name it {names[0]}, or name the column by the command's option for it (see --help)",
         )
     return found
 

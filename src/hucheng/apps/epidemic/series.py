@@ -91,7 +91,7 @@ def observed(table: Any, named: Columns | None = None) -> Series:
     if as_of is not None and len(versions := pc.unique(arrow.column(as_of))) > 1:
         raise BadRequest(
             f"“{as_of}” has {len(versions)} values: the table holds several versions of the same history",
-            mend="give it as --vintages, or keep the rows of one version",
+            mend="keep the rows of one version (forecast takes all of them as --vintages)",
         )
     return _series(arrow, named)
 
@@ -182,9 +182,11 @@ def _series(arrow: pa.Table, named: Columns) -> Series:
     _refuse_conflicts(at_day, coded, many, days, names)
     grid = np.full((len(days), len(names)), np.nan)
     grid[at_day, coded] = many
-    totals = _looks_cumulative(grid) if named.cumulative is None else named.cumulative
+    said = value_name is not None and any(word in value_name.lower() for word in columns.TOTALS)
+    totals = (said or _looks_cumulative(grid)) if named.cumulative is None else named.cumulative
     if named.cumulative is None and totals:
-        what = "the counts hardly ever fall: they were read as running totals (--new, cumulative=False if not)"
+        why = f"“{value_name}” says so" if said else "the counts hardly ever fall"
+        what = f"{why}: they were read as running totals (--new, cumulative=False if not)"
         notes.append(Note("cumulative", what))
     elif totals is None:
         what = "the counts never fall: they were read as new ones (--cumulative, cumulative=True if not)"

@@ -12,7 +12,7 @@ from hucheng.apps.epidemic.linelist import counting, reading, summary
 from hucheng.apps.epidemic.linelist.cleaning import clean as cleaning
 from hucheng.apps.epidemic.linelist.datereading import Order
 from hucheng.errors import BadRequest
-from hucheng.files import suffix, write
+from hucheng.files import apart, suffix, write
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -41,6 +41,7 @@ def clean(
     """
     for path in (out, *(one for one in (rejected, counts, triangle) if one is not None)):
         suffix(path)
+    apart((out, report, rejected, counts, triangle), [linelist])
     today = date.today()  # noqa: DTZ011
     rows, how = reading.read(linelist)
     found = cleaning(rows, today=today, order=order, year=year, told=_told(mapped))

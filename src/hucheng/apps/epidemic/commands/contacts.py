@@ -13,7 +13,7 @@ import pyarrow as pa
 from hucheng.apps.epidemic.columns import some
 from hucheng.apps.epidemic.commands import PATH
 from hucheng.errors import BadRequest
-from hucheng.files import Writer, read, suffix, write
+from hucheng.files import Writer, apart, read, suffix, write
 
 
 @click.command()
@@ -49,13 +49,11 @@ def contacts(
     if sum(one is not None for one in (folder, visits, proximity)) != 1:
         raise BadRequest("it must be said where to look", mend="give one of --index, --visits, --proximity")
     outputs = [one for one in (out, persons, left_out) if one is not None]
-    inputs = [one for one in (visits, proximity, cases) if one is not None]
     for one in outputs:
         suffix(one)
-        if any(one.resolve() == other.resolve() for other in inputs):
-            raise BadRequest("the result would replace what is read", where=str(one), mend="give it another name")
-    if len({one.resolve() for one in outputs}) < len(outputs):
-        raise BadRequest("two results have one name", where=str(out), mend="give each its own")
+    apart(outputs, [visits, proximity, cases])
+    if left_out is not None and visits is None:
+        raise BadRequest("--left-out goes with --visits", mend="an index lists them itself, in left-out.csv")
     from hucheng.apps.epidemic.contacts.building import ahead
 
     asked = read(cases)

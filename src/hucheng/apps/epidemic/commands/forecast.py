@@ -21,7 +21,7 @@ from hucheng.apps.epidemic.forecasts import hubverse
 from hucheng.apps.epidemic.series import Series, observed, population, vintages
 from hucheng.commands import Day
 from hucheng.errors import BadRequest
-from hucheng.files import read, suffix, write
+from hucheng.files import apart, read, suffix, write
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 SHOWN = 3
@@ -60,11 +60,15 @@ def forecast(
     if versions is not None:
         if reference_date is not None or chart is not None:
             raise click.UsageError("--reference-date and --chart go with --observed")
+        if out.name.endswith((".csv", ".parquet")):
+            mend = "name one, such as forecasts"
+            raise BadRequest("with --vintages the result is a folder", where=str(out), mend=mend)
         _of_versions(vintages(read(versions), how), people, target, model, out, workers)
         return
     if reference_date is None:
         raise click.UsageError("--observed needs --reference-date")
     suffix(out)
+    apart((out, hubverse.beside(out), chart), [counts, people_file])
     series = observed(read(counts), how) if counts is not None else None
     assert series is not None
     made = forecasting.forecast(series, reference_date, people)

@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 import pyarrow.compute as pc
 
+from hucheng.apps.epidemic.columns import some
 from hucheng.apps.epidemic.commands import notes as told
 from hucheng.apps.epidemic.commands.timings import timing
 from hucheng.apps.epidemic.now import tables
 from hucheng.apps.epidemic.now.triangle import Named
 from hucheng.apps.epidemic.series import Note
-from hucheng.files import read, write
+from hucheng.files import apart, read, suffix, write
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -49,6 +50,8 @@ def nowcast(
     history (vintages). All places learn from each other.
     """
     notes: list[Note] = []
+    suffix(out)
+    apart((out, chart), [source, delay])
     named = Named(event_column, report_column, place_column, value_column, target, known)
     rows = read(source)
     found = tables.nowcast(
@@ -64,5 +67,5 @@ def nowcast(
     version = found.column("reference_date")[0].as_py() if found.num_rows else None
     places = len(pc.unique(found.column("location")))
     basis = ", ".join(sorted(pc.unique(found.column("basis")).to_pylist()))
-    click.echo(f"as of {version}: {places} places, learned from: {basis}; written to {out}")
+    click.echo(f"as of {version}: {some(places, 'place')}, learned from: {basis}; written to {out}")
     told.show(notes)

@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 import pyarrow.compute as pc
 
+from hucheng.apps.epidemic.columns import some
 from hucheng.apps.epidemic.commands import notes as told
 from hucheng.apps.epidemic.commands.counts import column_options, named
 from hucheng.apps.epidemic.commands.timings import timing
 from hucheng.apps.epidemic.now import tables
 from hucheng.apps.epidemic.series import Note
-from hucheng.files import read, write
+from hucheng.files import apart, read, suffix, write
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -51,6 +52,8 @@ def rt(
     another case definition.
     """
     notes: list[Note] = []
+    suffix(out)
+    apart((out, chart), [observed, nowcasted, generation, delay, reporting_delay])
     found = tables.rt(
         read(observed), generation_time=timing(generation, generation_mean, generation_sd, "generation time"),
         delay=timing(delay, delay_mean, delay_sd, "delay"),
@@ -67,5 +70,7 @@ def rt(
     basis = found.column("basis")
     few = (pc.sum(pc.not_equal(basis, "data")).as_py() or 0) / max(found.num_rows, 1)
     places = len(pc.unique(found.column("location")))
-    click.echo(f"{places} places, {found.num_rows} estimates, {few:.0%} of them not carried by data; written to {out}")
+    click.echo(
+        f"{some(places, 'place')}, {some(found.num_rows, 'estimate')}, {few:.0%} of them not carried by data; written to {out}"
+    )
     told.show(notes)

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from hucheng.apps.epidemic.scores import report, submissions
 from hucheng.apps.epidemic.scores import score as scoring
-from hucheng.files import read, write
+from hucheng.errors import BadRequest
+from hucheng.files import apart, read, write
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -39,6 +40,9 @@ def score(
     DIR holds hubverse files <date>-<model>.csv or .parquet at any depth; one file will do, too. A model that skips
     tasks is compared only on those it answers, and said to be incomplete.
     """
+    apart((page, tasks), [came, *(one for one in (folder, against) if one is not None and one.is_file())])
+    if page is not None and page.suffix not in (".html", ".htm"):
+        raise BadRequest("the report is a page", where=str(page), mend="let its name end with .html")
     mine = submissions.folder(folder, target)
     names = sorted(pc.unique(mine.column("model")).to_pylist())
     rows = [mine]
@@ -87,9 +91,8 @@ def _print(season: dict[str, Any], mine: set[str]) -> None:
         ]  # fmt: skip
         mark = "* " if one["model"] in mine else "  "
         click.echo(f"{mark}{one['model']:<{width - 2}}" + "".join(f"{figure:>9}" for figure in figures))
-        if one["model"] in mine:
-            for word in _warnings(one):
-                click.echo(f"  {word}")
+        for word in _warnings(one) if one["model"] in mine else _warnings(one)[: int(not one["complete"])]:
+            click.echo(f"  {word}")
 
 
 def _warnings(one: dict[str, Any]) -> list[str]:

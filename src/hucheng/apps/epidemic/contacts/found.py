@@ -111,7 +111,8 @@ class Contacts:
             found.append(f"{some(len(names), 'case')} without a visit in a period: {given.named(names)}")
         if self._once.any():
             many = some(len(np.unique(self.codes[self._once])), "case")
-            found.append(f"{many} with periods that overlap: each lists its own overlaps; minutes of people count once")
+            what = "each lists its own overlaps; a person's minutes with that case count once"
+            found.append(f"{many} with periods that overlap: {what}")
         return found
 
     @cached_property

@@ -77,6 +77,10 @@ def forecast(
     names = tuple(weekly.places[place] for place in kept)
     values = weekly.values[:, kept]
     scale = scales(names, values, people or {})
+    if people and (unknown := [name for name in names if name not in people]):
+        some = f"{', '.join(unknown[:3])}{' and others' * (len(unknown) > 3)}"
+        what = f"no population is given for {len(unknown)} of {len(names)} places ({some}): it is guessed"
+        notes += (Note("population", what),)
     reported = revised(observed)
     if elsewhere is None and reported:
         remaining = learned.growing(reference)
@@ -145,7 +149,11 @@ def weeks_before(observed: Series, reference: date) -> tuple[Series, tuple[Note,
         days, values = _weeks(observed, reference)
     before = days < np.datetime64(reference)
     if before.sum() < len(days):
-        notes.append(Note("later", f"{int((~before).sum())} reports of {reference} and later are not used"))
+        if observed.step == WEEK or day(observed.days[-1]) >= reference:
+            what = f"{int((~before).sum())} weeks that end on {reference} or later are not used"
+        else:
+            what = f"the last days, to {day(observed.days[-1])}, are of a week that is not over: they are not used"
+        notes.append(Note("later", what))
     days, values = days[before], values[before]
     told = np.flatnonzero(~np.isnan(values).all(axis=1))
     if not len(told):

@@ -63,6 +63,12 @@ def clean(
     if not arrow.num_rows:
         raise BadRequest("the line list has no rows", mend="give one row a case, under a row of headings")
     names = headings.mapping(arrow.column_names, told)
+    if not set(WANTED) & set(names.values()):
+        raise BadRequest(
+            f"no column says when a case fell ill, was diagnosed or was reported ({', '.join(WANTED)})",
+            where=f"columns: {', '.join(arrow.column_names)}",
+            mend="say which one does: --map date_onset=COLUMN",
+        )
     raw = {column: arrow.column(column).to_pylist() for column in arrow.column_names}
     work = _Work(arrow.num_rows, problems=[[] for _ in range(arrow.num_rows)])
     latest = today.year if today is not None else _latest(raw, names)

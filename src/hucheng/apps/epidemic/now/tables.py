@@ -61,9 +61,16 @@ def nowcast(
         raise BadRequest("quantile levels lie between 0 and 1", mend="give some such as 0.025, 0.5, 0.975")
     seen = triangles.triangle(triangle, named, as_of, today)
     found = nowcasts.nowcast(seen, timing(delay), back, asked, seed)
+    rows = _nowcast_rows(found)
+    if not rows.num_rows:
+        raise BadRequest(
+            "nothing could be nowcast from these reports",
+            where="; ".join(note.what for note in found.notes) or "no report has a delay",
+            mend="are counts new by each report date (--increments), or all known by then (--known)?",
+        )
     if notes is not None:
         notes += found.notes
-    return like(triangle, _nowcast_rows(found))
+    return like(triangle, rows)
 
 
 def _nowcast_rows(found: nowcasts.Nowcast) -> pa.Table:
@@ -155,6 +162,12 @@ def _joined(series: Series, recent: Series) -> Series:
     if recent.step != series.step and len(recent.days) > 1:
         raise BadRequest(
             "counts and nowcast differ: one is daily, the other weekly", mend="give both in the same steps"
+        )
+    if not set(series.places) & set(recent.places) or recent.days[-1] < series.days[0]:
+        raise BadRequest(
+            "the nowcast is of other places or days than the counts",
+            where=f"nowcast: {recent.places[0]}, … to {recent.last}; counts: {series.places[0]}, … to {series.last}",
+            mend="give the nowcast of these counts",
         )
     first, last = min(series.days[0], recent.days[0]), max(series.days[-1], recent.days[-1])
     if (recent.days[0] - series.days[0]).astype(int) % series.step:

@@ -30,6 +30,8 @@ RISES, FALLS, AGAIN = 0.8, 0.6, 0.9
 """Share of repeated cells that do not fall, from which a table may hold what was known; below which, new reports; and
 share of an event's later reports that must name it again for it to be so."""
 MOST_CELLS = 60_000_000
+REPEATS = "duplicate_of"
+"""Column in which a clean line list marks a row that repeats another."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,12 @@ def triangle(table: Any, named: Named | None = None, as_of: date | None = None, 
         raise BadRequest(f"“{event_name}” cannot be both dates", mend="name the two date columns")
     value_name = columns.find(arrow, (*NEW, *columns.VALUE), named.value, "count", needed=named.value is not None)
     place_name = columns.find(arrow, columns.PLACE, named.place, "place", needed=named.place is not None)
+    notes: list[Note] = []
+    if value_name is None:
+        arrow = _firsts(arrow, notes)
     event, report = (columns.dates(arrow.column(name), str(name)) for name in (event_name, report_name))
     many = columns.numbers(arrow.column(value_name), str(value_name)) if value_name else np.ones(arrow.num_rows)
     names, place = _places(arrow, place_name)
-    notes: list[Note] = []
     kept = _possible(event, report, many, place, as_of, today, notes)
     event, report, many, place = event[kept], report[kept], many[kept], place[kept]
     if not len(event):
@@ -96,6 +100,18 @@ def triangle(table: Any, named: Named | None = None, as_of: date | None = None, 
     if is_known is None:
         is_known = value_name is not None and value_name.lower() not in NEW and _looks_known(event, report, many, place)
     return _grid(event, report, many, place, names, is_known, notes)
+
+
+def _firsts(arrow: pa.Table, notes: list[Note]) -> pa.Table:
+    """Rows of a line list but for those that `clean` marked as repeating another."""
+    if REPEATS not in arrow.column_names:
+        return arrow
+    column = arrow.column(REPEATS)
+    again = pc.is_valid(columns.text(column) if pa.types.is_string(column.type) else column)
+    if pc.any(again).as_py():
+        what = f"{pc.sum(again).as_py()} rows are marked as repeating another: not counted"
+        notes.append(Note("duplicates", what))
+    return arrow.filter(pc.invert(again))
 
 
 def _of_target(arrow: pa.Table, target: str | None) -> pa.Table:
