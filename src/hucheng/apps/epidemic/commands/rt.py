@@ -70,7 +70,6 @@ def rt(
     basis = found.column("basis")
     few = (pc.sum(pc.not_equal(basis, "data")).as_py() or 0) / max(found.num_rows, 1)
     places = len(pc.unique(found.column("location")))
-    click.echo(
-        f"{some(places, 'place')}, {some(found.num_rows, 'estimate')}, {few:.0%} of them not carried by data; written to {out}"
-    )
+    many = f"{some(places, 'place')}, {some(found.num_rows, 'estimate')}"
+    click.echo(f"{many}, {few:.0%} of them not carried by data; written to {out}")
     told.show(notes)
