@@ -89,6 +89,13 @@ def test_running_totals_are_noticed_and_said() -> None:
     assert observed(table({name: new[:, at].tolist() for name, at in names.items()}, step=1)).notes == ()
 
 
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%Y/%-m/%-d", "%Y.%m.%d", "%Y年%-m月%-d日", "%Y%m%d", "%Y/%-m/%-d 9:30"])
+def test_a_date_with_the_year_first_is_understood_however_it_is_written(form: str) -> None:
+    days = [date(2026, 1, 29) + timedelta(day) for day in range(6)]
+    found = observed(pa.table({"date": [day.strftime(form) for day in days], "value": [1, 2, 3, 2, 1, 4]}))
+    assert (found.days.astype("datetime64[D]").tolist(), found.values[:, 0].tolist()) == (days, [1, 2, 3, 2, 1, 4])
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_running_totals_of_one_place_and_a_few_weeks_are_noticed_too(seed: int) -> None:
     """One city, twenty days, as a newcomer has them; new counts are never mistaken, and what cannot be told is said."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -53,6 +55,8 @@ AS_OF = ("as_of", "reference_date", "issue_date", "vintage", "版本日期")
 POPULATION = ("population", "pop", "人口")
 TARGET = ("target",)
 
+YEAR_FIRST = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[T ].*)?")
+TOGETHER = re.compile(r"(\d{4})(\d\d)(\d\d)")
 SHOWN = 5
 """Rows named in a message before it says how many more there are."""
 
@@ -156,9 +160,12 @@ def some(number: int, what: str) -> str:
 
 
 def _day(word: str | None) -> np.datetime64:
-    """An ISO date, or the date of an ISO time; NaT for anything else."""
+    """A date with the year first (2026-01-31, 2026/1/31, 2026年1月31日, 20260131), or that of a time which begins with
+    one; NaT for anything else."""
+    text = (word or "").strip()
+    found = YEAR_FIRST.fullmatch(text) or TOGETHER.fullmatch(text)
     try:
-        return np.datetime64((word or "").strip()[:10], "D") if word and "-" in word[:5] else np.datetime64("NaT", "D")
+        return np.datetime64(date(*(int(part) for part in found.groups())), "D") if found else np.datetime64("NaT", "D")
     except ValueError:
         return np.datetime64("NaT", "D")
 

@@ -127,7 +127,7 @@ class Build:
             raise BadRequest(
                 "no visit is left that can be a stay",
                 where="; ".join(reasons[:3]),
-                mend="check the columns; are times in seconds, not in milliseconds?",
+                mend="check the columns; write times as 2026-01-31 08:00:00, or in whole seconds (not milliseconds)",
             )
         finished = [coder.finish() for coder in self.coders]
         self.segments = [segment for segment, _ in finished]

@@ -67,7 +67,9 @@ def read(table: pa.Table, form: Form | None) -> Cases:
     good = np.flatnonzero(reason == 0)
     if not len(good):
         raise BadRequest(
-            "no case has a person and a period", where="; ".join(notes) or "the table is empty", mend="mend the cases"
+            "no case has a person and a period",
+            where="; ".join(notes) or "the table is empty",
+            mend="write times as 2026-01-31 08:00:00, or in whole seconds",
         )
     ids = ids.take(pa.array(good)).combine_chunks()
     held = pc.dictionary_encode(ids).indices
