@@ -68,10 +68,14 @@ def figure(rows: int = 1, columns: int = 1, width_mm: float = 180, height_mm: fl
 
 
 def days(one: Any, ticks: int | None = None) -> None:
-    """Dates along the x axis, as short as they can be read; at most so many ticks."""
+    """Dates along the x axis in figures that every language reads, the year beside them; at most so many ticks."""
     locator = AutoDateLocator(maxticks=ticks)  # type: ignore[no-untyped-call]
+    days = ["%Y", "%Y-%m", "%m-%d", "%H:%M", "%H:%M", "%S.%f"]
+    beside = ["", "", "%Y", "%Y-%m-%d", "%Y-%m-%d", "%Y-%m-%d %H:%M"]
     one.xaxis.set_major_locator(locator)
-    one.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    one.xaxis.set_major_formatter(
+        ConciseDateFormatter(locator, formats=days, zero_formats=days, offset_formats=beside)  # type: ignore[no-untyped-call]
+    )
 
 
 def save(made: Figure, path: Path) -> None:
