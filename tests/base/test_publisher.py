@@ -39,7 +39,7 @@ def mute() -> Iterator[int]:
 
 
 def test_waiting_ends_when_nothing_is_acknowledged(mute: int) -> None:
-    publisher = Publisher(Credential("gw-1", "token"), mute, in_flight=2, patience_s=0.3)
+    publisher = Publisher(Credential("gw-1", "token"), mute, in_flight=2, patience_s=3)
     try:
         publisher.publish("readings/gw-1/d", b"1")
         assert publisher.wait(10) and publisher.acknowledged == 1

@@ -84,7 +84,7 @@ def test_what_is_wrong_is_said(facts: Path, tmp_path: Path, args: list[str], sta
         (b"systolic,diastolic\n1,2\n1\n", "facts.csv:3"),
         (b"id,systolic,diastolic\n\n'a,b',1,2\n", "facts.csv:3"),
         ("systolic,diastolic,名\n1,2,三\n".encode("gbk"), "UTF-8"),
-        (b"", "cannot read the table"),
+        (b"", "the file is empty"),
     ],
 )
 def test_a_broken_table_stops_before_anything_is_written(tmp_path: Path, data: bytes, words: str) -> None:
