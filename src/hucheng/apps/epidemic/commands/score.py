@@ -91,14 +91,18 @@ def _print(season: dict[str, Any], mine: set[str]) -> None:
         ]  # fmt: skip
         mark = "* " if one["model"] in mine else "  "
         click.echo(f"{mark}{one['model']:<{width - 2}}" + "".join(f"{figure:>9}" for figure in figures))
-        for word in _warnings(one) if one["model"] in mine else _warnings(one)[: int(not one["complete"])]:
+        for word in _warnings(one) if one["model"] in mine else _incomplete(one):
             click.echo(f"  {word}")
 
 
+def _incomplete(one: dict[str, Any]) -> list[str]:
+    if one["complete"]:
+        return []
+    return [f"answers {one['share']:.1%} of the tasks: relative figures favour whoever skips what is hard"]
+
+
 def _warnings(one: dict[str, Any]) -> list[str]:
-    found = []
-    if not one["complete"]:
-        found.append(f"answers {one['share']:.1%} of the tasks: relative figures favour whoever skips what is hard")
+    found = _incomplete(one)
     if one["incomplete"]:
         found.append(f"{one['incomplete']} tasks lack a level and do not count")
     if one["crossing"]:

@@ -254,7 +254,7 @@ def _answer(
                 free = f"{free} (as it came)"
             found[free] = pa.array([values[row] for row in kept], pa.string())
     found["problems"] = pa.array(["; ".join(work.problems[row]) or None for row in kept], pa.string())
-    found["duplicate_of"] = pa.array([None if one is None else kept[one[0]] + 1 for one in repeats], pa.int64())
+    found[duplicates.REPEATS] = pa.array([None if one is None else kept[one[0]] + 1 for one in repeats], pa.int64())
     found["duplicate_kind"] = pa.array([None if one is None else one[1] for one in repeats], pa.string())
     return pa.table(found)
 

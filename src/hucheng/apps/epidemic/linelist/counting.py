@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hucheng.apps.epidemic.linelist.duplicates import firsts
 from hucheng.errors import BadRequest
 from hucheng.tables import as_arrow, like
 
@@ -24,7 +25,7 @@ def counts(cleaned: Any, by: str | None = None, duplicates: bool = False, today:
     ``by``: the date column [onset, else diagnosis, else report]; rows without it are not counted. ``duplicates``:
     whether rows that are marked as repeating another count, too. Raises BadRequest where there is no such date.
     """
-    arrow = _once(as_arrow(cleaned), duplicates)
+    arrow = as_arrow(cleaned) if duplicates else firsts(as_arrow(cleaned))
     name = by or next(
         (one for one in EVENTS if one in arrow.column_names and arrow.column(one).null_count < len(arrow)), None
     )
@@ -62,7 +63,7 @@ def triangle(
     Rows without both dates, reported before the event, or after ``today``, are not counted.
     Raises BadRequest where none has both.
     """
-    arrow = _once(as_arrow(cleaned), duplicates)
+    arrow = as_arrow(cleaned) if duplicates else firsts(as_arrow(cleaned))
     for name in (event, report):
         if name not in arrow.column_names:
             raise BadRequest(
@@ -81,12 +82,6 @@ def triangle(
         }
     )  # fmt: skip
     return like(cleaned, table)
-
-
-def _once(arrow: pa.Table, duplicates: bool) -> pa.Table:
-    if duplicates or "duplicate_of" not in arrow.column_names:
-        return arrow
-    return arrow.filter(pc.is_null(arrow.column("duplicate_of")))
 
 
 def _by_place(arrow: pa.Table, dates: list[str], today: date | None) -> pa.Table:

@@ -6,6 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hucheng.apps.epidemic import columns as reading
+
+REPEATS = "duplicate_of"
+"""Column of a clean list in which a row that repeats another names it."""
 EXACT, CASE, PERSON, NAMED = "exact", "same case_id", "same person_id", "same name, birth and onset"
 APART_DAYS = 60
 """Days between two onsets of one person, beyond which they may well be two illnesses."""
@@ -43,3 +50,11 @@ def mark(written: Sequence[tuple[Any, ...]], columns: Mapping[str, Sequence[Any]
 
 def _near(one: date | None, other: date | None) -> bool:
     return one is None or other is None or abs((one - other).days) <= APART_DAYS
+
+
+def firsts(arrow: pa.Table) -> pa.Table:
+    """The rows of a clean list that are not marked as repeating another; also of one that was read from a file."""
+    if REPEATS not in arrow.column_names:
+        return arrow
+    column = arrow.column(REPEATS)
+    return arrow.filter(pc.is_null(reading.text(column) if pa.types.is_string(column.type) else column))

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hucheng.apps.epidemic import columns
+from hucheng.apps.epidemic.linelist import duplicates
 from hucheng.apps.epidemic.series import WEEK, Note, day
 from hucheng.errors import BadRequest, TooLarge
 from hucheng.tables import as_arrow
@@ -30,8 +31,6 @@ RISES, FALLS, AGAIN = 0.8, 0.6, 0.9
 """Share of repeated cells that do not fall, from which a table may hold what was known; below which, new reports; and
 share of an event's later reports that must name it again for it to be so."""
 MOST_CELLS = 60_000_000
-REPEATS = "duplicate_of"
-"""Column in which a clean line list marks a row that repeats another."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +103,10 @@ def triangle(table: Any, named: Named | None = None, as_of: date | None = None, 
 
 def _firsts(arrow: pa.Table, notes: list[Note]) -> pa.Table:
     """Rows of a line list but for those that `clean` marked as repeating another."""
-    if REPEATS not in arrow.column_names:
-        return arrow
-    column = arrow.column(REPEATS)
-    again = pc.is_valid(columns.text(column) if pa.types.is_string(column.type) else column)
-    if pc.any(again).as_py():
-        what = f"{pc.sum(again).as_py()} rows are marked as repeating another: not counted"
-        notes.append(Note("duplicates", what))
-    return arrow.filter(pc.invert(again))
+    kept = duplicates.firsts(arrow)
+    if again := arrow.num_rows - kept.num_rows:
+        notes.append(Note("duplicates", f"{again} rows are marked as repeating another: not counted"))
+    return kept
 
 
 def _of_target(arrow: pa.Table, target: str | None) -> pa.Table:
